@@ -1,0 +1,49 @@
+# The two commands: `make chat` and `make test`. Everything runs in .venv, which the first call makes.
+PYTHON ?= python3
+BIN := .venv/bin
+NEXT := .venv-next/bin
+export JAX_PLATFORMS ?= cpu
+
+.PHONY: chat test test-next lab notebooks bench lint format lock setup clean
+.DEFAULT_GOAL := help
+
+help:
+	@printf '%s\n' 'make chat       talk to the embedded model' 'make test       every test and every notebook' \
+	  'make lab        JupyterLab on the notebooks' 'make notebooks  re-execute and save all notebooks' \
+	  'make bench      measure, beside the peers' 'make test-next  the tests on the newest Python found' \
+	  'make format     let ruff format the code' 'make lock       renew requirements.lock'
+
+setup:
+	@$(PYTHON) refllm/bootstrap.py
+
+chat: setup
+	@$(BIN)/python -m refllm.teach.first_look
+
+test: setup
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -p no:doctest --nbval --nbval-current-env --nbval-cell-timeout=60 \
+	  --nbval-sanitize-with notebooks/sanitize.cfg $(sort $(wildcard notebooks/[0-9]*.ipynb))
+
+test-next:
+	@$(PYTHON) refllm/bootstrap.py --newest
+	@if [ -x $(NEXT)/python ]; then $(NEXT)/python -m pytest -q; fi
+
+lab: setup
+	$(BIN)/jupyter lab notebooks
+
+notebooks: setup
+	$(BIN)/python -m refllm.teach.rebuild notebooks
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+format: setup
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+lock: setup
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra all --group build --generate-hashes --no-header \
+	  --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .venv-next build dist

@@ -1,0 +1,26 @@
+"""refllm: a llama.cpp you can read.
+
+Everything between a checkpoint on disk and a sentence on the screen, one room (sub-package) per idea. The rooms stand
+on floors and import only downwards; `tests/test_architecture.py` proves it. Importing `refllm` itself imports nothing
+else: a room is loaded when it is first named.
+
+>>> import refllm
+>>> refllm.gguf.open  # doctest: +ELLIPSIS
+<function open at ...>
+"""
+
+import importlib
+
+__version__ = "0.1.0.dev0"
+
+_ROOMS = ("gguf", "quants", "teach")
+
+
+def __getattr__(name: str):
+    if name in _ROOMS:
+        return importlib.import_module(f"refllm.{name}")
+    raise AttributeError(f"module 'refllm' has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), *_ROOMS]

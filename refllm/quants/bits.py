@@ -1,0 +1,45 @@
+"""Taking small integers out of bytes and putting them back: the arithmetic that every block layout shares.
+
+A field of a block holds numbers of 1, 2, 4, 6 ... bits. The functions here only shift, mask and reshape, and use only
+what numpy and JAX arrays have in common, so that the same `decode` runs on a file's bytes and inside a jitted step.
+What they do not do: they know nothing of scales or of any scheme.
+
+>>> import numpy as np
+>>> packed = np.array([[0x21, 0x43]], np.uint8)
+>>> nibbles(packed)                       # all the low halves, then all the high halves
+array([[1, 3, 2, 4]], dtype=uint8)
+>>> bool((pack_nibbles(nibbles(packed)) == packed).all())
+True
+"""
+
+import numpy as np
+from jaxtyping import Integer, Shaped, UInt8
+
+Bytes = UInt8[np.ndarray, "... bytes"]
+
+
+def unpack(packed, bits: int):
+    """Split each byte into numbers of `bits` bits, lowest first: all the lowest, then all the next lowest ..."""
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
+    numbers = (packed[..., None, :] >> shifts) & np.uint8(2**bits - 1)
+    return numbers.reshape(*packed.shape[:-1], -1)
+
+
+def pack(numbers: Integer[np.ndarray, "... count"], bits: int) -> Bytes:
+    """The inverse of `unpack`."""
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
+    planes = numbers.astype(np.uint8).reshape(*numbers.shape[:-1], 8 // bits, -1)
+    return np.bitwise_or.reduce(planes << shifts, axis=-2)
+
+
+def nibbles(packed):
+    return unpack(packed, 4)
+
+
+def pack_nibbles(numbers: Integer[np.ndarray, "... count"]) -> Bytes:
+    return pack(numbers, 4)
+
+
+def lookup(table: Shaped[np.ndarray, "entries ..."], index):
+    """`table[index]` for an index that may be a numpy array or a traced JAX array."""
+    return index.__array_namespace__().asarray(table)[index]

@@ -1,0 +1,22 @@
+"""Strictness for every test: JAX may not promote types or ranks silently."""
+
+import pathlib
+
+import pytest
+
+FIXTURES = pathlib.Path(__file__).parents[2] / "shared" / "fixtures"
+
+
+def pytest_configure(config):
+    import jax
+
+    jax.config.update("jax_numpy_dtype_promotion", "strict")
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> pathlib.Path:
+    """The folder of real files from outside; a test that asks for it is skipped in a clone without them."""
+    if not FIXTURES.is_dir():
+        pytest.skip("no folder shared/fixtures beside the project: the conformance files are not part of it")
+    return FIXTURES
