@@ -14,6 +14,7 @@ help:
 	  'make format     let ruff format the code' 'make lock       renew requirements.lock'
 
 setup:
+	@command -v $(PYTHON) >/dev/null || { echo "setup: there is no $(PYTHON) on this machine; Python 3.11 or newer is needed" >&2; exit 2; }
 	@$(PYTHON) refllm/bootstrap.py
 
 chat: setup

@@ -20,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLDEST = (3, 11)
 CANDIDATES = ("python3.14", "python3.13", "python3.12", "python3.11")
 NEXT_CANDIDATES = ("python3.13", "python3.12")
+UV = "uv==0.13.8"
 
 
 class SetupError(Exception):
@@ -82,7 +83,7 @@ def make_environment(python, folder):
     if os.path.exists(stamp) and read(stamp) == wanted:
         return
     inside = os.path.join(folder, "bin", "python")
-    if not same_version(python, inside):
+    if version_of(inside) != version_of(python):
         print("setup: making %s with %s" % (os.path.basename(folder), python))
         create(python, folder)
     install(inside)
@@ -109,7 +110,7 @@ def install(inside):
     """Install the lock and then refllm itself, in place."""
     quiet_pip = [inside, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
     print("setup: installing what requirements.lock names (once; some 250 MB to download)")
-    has_uv = subprocess.call(quiet_pip + ["uv"], stderr=subprocess.DEVNULL) == 0
+    has_uv = subprocess.call(quiet_pip + [UV], stderr=subprocess.DEVNULL) == 0
     installer = [inside, "-m", "uv", "pip", "install", "-q", "--python", inside] if has_uv else quiet_pip
     subprocess.check_call(installer + ["--require-hashes", "-r", os.path.join(ROOT, "requirements.lock")])
     subprocess.check_call(installer + ["--no-deps", "--no-build-isolation", "-e", ROOT])
@@ -117,19 +118,18 @@ def install(inside):
 
 def fingerprint(python):
     """Changes when the lock, the project's description or the Python does."""
-    digest = hashlib.sha256(python.encode())
+    digest = hashlib.sha256(version_of(python))
     for name in ("requirements.lock", "pyproject.toml", os.path.join("refllm", "bootstrap.py")):
         digest.update(read(os.path.join(ROOT, name)).encode("utf-8"))
     return digest.hexdigest()
 
 
-def same_version(python, inside):
-    """Whether the environment exists and was made from this version of Python."""
-    ask = "import sys; print(sys.version)"
+def version_of(python):
+    """What that Python calls its version, build included; nothing where it does not start."""
     try:
-        return subprocess.check_output([inside, "-c", ask]) == subprocess.check_output([python, "-c", ask])
+        return subprocess.check_output([python, "-c", "import sys; print(sys.version)"])
     except (OSError, subprocess.CalledProcessError):
-        return False
+        return b""
 
 
 def read(path):
