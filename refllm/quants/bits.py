@@ -20,7 +20,7 @@ Bytes = UInt8[np.ndarray, "... bytes"]
 
 def unpack(packed, bits: int):
     """Split each byte into numbers of `bits` bits, lowest first: all the lowest, then all the next lowest ..."""
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
+    shifts = np.arange(0, 8, bits, dtype=np.uint8).reshape(*[1] * (packed.ndim - 1), -1, 1)
     numbers = (packed[..., None, :] >> shifts) & np.uint8(2**bits - 1)
     return numbers.reshape(*packed.shape[:-1], -1)
 
