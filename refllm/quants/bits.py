@@ -40,6 +40,22 @@ def pack_nibbles(numbers: Integer[np.ndarray, "... count"]) -> Bytes:
     return pack(numbers, 4)
 
 
+def unpack_runs(packed, bits: int, run: int):
+    """As `unpack`, for bytes that fall into runs of `run` bytes: the numbers of the first run, then of the second ..."""
+    return unpack(packed.reshape(*packed.shape[:-1], -1, run), bits).reshape(*packed.shape[:-1], -1)
+
+
+def pack_runs(numbers: Integer[np.ndarray, "... count"], bits: int, run: int) -> Bytes:
+    """The inverse of `unpack_runs`."""
+    runs = numbers.reshape(*numbers.shape[:-1], -1, run * 8 // bits)
+    return pack(runs, bits).reshape(*numbers.shape[:-1], -1)
+
+
+def join(*parts):
+    """The parts side by side along the last axis."""
+    return parts[0].__array_namespace__().concatenate(parts, axis=-1)
+
+
 def lookup(table: Shaped[np.ndarray, "entries ..."], index):
     """`table[index]` for an index that may be a numpy array or a traced JAX array."""
     return index.__array_namespace__().asarray(table)[index]
