@@ -2,8 +2,8 @@
 
 Everything that reads GGUF goes through a `Cursor`. Before it takes bytes it asks whether that many are left, so no
 length field, however wrong, makes it allocate or loop beyond the file; when something is wrong it knows the byte and
-the name of the field. Asked to `record`, it keeps a `Region` for each field: that is the byte map that `regions` shows. The
-cursor does not know the order of the fields (`parse.py` does).
+the name of the field. Asked to `record`, it keeps a `Region` for each field: that is the byte map that `regions`
+shows. The cursor does not know the order of the fields (`parse.py` does).
 
 >>> cursor = Cursor(bytes([7, 0, 0, 0]) + bytes([2, 0, 0, 0, 0, 0, 0, 0]) + b"hi", "demo", record=True)
 >>> cursor.number("I", "answer", "value"), cursor.string("greeting", "value")
@@ -94,7 +94,7 @@ class Cursor:
         return value
 
     def count(self, code: str, field: str, kind: str, smallest: int) -> int:
-        """The number of things that follow, each of at least `smallest` bytes: refused when they cannot all be there."""
+        """How many things follow, each of at least `smallest` bytes: refused when they cannot all be there."""
         start = self.position
         count = self.number(code, field, kind)
         most = min(LONGEST, self.left // smallest)

@@ -1,9 +1,9 @@
 """The metadata of a GGUF file: a dict that remembers how each value is stored.
 
 GGUF has eleven types of numbers and one of text, and arrays of each. Read values are plain Python ones (`int`,
-`float`, `bool`, `str`), number arrays are numpy arrays, text arrays are lists. `metadata.types` keeps the stored type of each key
-(`"uint32"`, `"string[]"`), so that what was read is written back with the same bytes. A value without a remembered
-type gets one by these rules:
+`float`, `bool`, `str`), number arrays are numpy arrays, text arrays are lists. `metadata.types` keeps the stored type
+of each key (`"uint32"`, `"string[]"`), so that what was read is written back with the same bytes. A value without a
+remembered type gets one by these rules:
 
 - `bool` is bool, `float` is float32, `str` is string; a numpy scalar or array says its own type.
 - `int` is the first of uint32, int32, uint64, int64 that holds it.

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from refllm import quants
 from refllm.gguf.cursor import Cursor, shown
 from refllm.gguf.metadata import ARRAY, CODES, TYPE_NAMES, Metadata, field
-from refllm.gguf.tensor import Tensor, blocks_of
+from refllm.gguf.tensor import Tensor
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)  # version 1 had 32-bit lengths; llama.cpp dropped it in 2023

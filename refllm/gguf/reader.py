@@ -1,15 +1,15 @@
 """Opening a GGUF file: the file is mapped into memory, parsed, and its tensors can be looked at without being read.
 
 `open` takes 2 or 3 as the version, both byte orders, a GGUF that begins somewhere inside another file (`offset`), and
-any shard of a split file, whose other shards it finds beside it. Bad files raise `GGUFError`. It does not guard against a
-file that another program shortens while it is open (no memory map can), and does not judge the numbers in the tensors.
+any shard of a split file, whose other shards it finds beside it. Bad files raise `GGUFError`. It does not guard against
+a file that another program shortens while it is open (no memory map can), and does not judge the numbers in tensors.
 
->>> import pathlib, tempfile, refllm
+>>> import pathlib, tempfile, numpy, refllm
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "demo.gguf"
->>> refllm.gguf.write(path, {"general.name": "demo"}, {"w": np.arange(6, dtype=np.float16).reshape(2, 3)})
+>>> refllm.gguf.write(path, {"general.name": "demo"}, {"w": numpy.arange(6, dtype=numpy.float32).reshape(2, 3)})
 >>> with open(path) as f:
 ...     f.metadata["general.name"], f.tensors["w"].type, f.tensors["w"].to_float()[1, 2]
-('demo', 'F16', np.float32(5.0))
+('demo', 'F32', np.float32(5.0))
 """
 
 import contextlib
@@ -18,8 +18,6 @@ import mmap
 import os
 import pathlib
 import stat
-
-import numpy as np
 
 from refllm.gguf.cursor import Cursor, GGUFError
 from refllm.gguf.metadata import Metadata

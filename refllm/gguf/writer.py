@@ -2,8 +2,8 @@
 
 `write` takes what `open` gave, or plain dicts: the types of plain values follow the rules of `metadata.py`, float and
 integer arrays keep their dtype, and `(blocks, "Q4_K")` is a quantized tensor. Anything with `shape`, `scheme` and
-`slices()` is a tensor too, so a tensor may be computed while it is written. The file appears under its name only when it is complete.
-Quantizing is not done here.
+`slices()` is a tensor too, so a tensor may be computed while it is written. The file appears under its name only when
+it is complete. Quantizing is not done here.
 
 >>> import pathlib, tempfile, refllm
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "demo.gguf"
@@ -15,6 +15,7 @@ Quantizing is not done here.
 
 import dataclasses
 import os
+import pathlib
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
@@ -59,7 +60,7 @@ def write(
     alignment = alignment_of(metadata)
     encode = Encoder(byte_order)
     header = encode.header(version, metadata, plan, alignment)
-    with atomic_write(path) as file, progress(os.fspath(path), sum(tensor.nbytes for tensor in plan)) as bar:
+    with atomic_write(path) as file, progress(pathlib.Path(path).name, sum(tensor.nbytes for tensor in plan)) as bar:
         file.write(header)
         for tensor in plan:
             write_tensor(file, tensor, byte_order, bar)
@@ -81,7 +82,7 @@ def progress(name: str, total: int):
     """A bar on the terminal, for writing that takes longer than a second."""
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=os.path.basename(name), unit="B", unit_scale=True, delay=1, disable=None, leave=False)
+    return tqdm(total=total, desc=name, unit="B", unit_scale=True, delay=1, disable=None, leave=False)
 
 
 def padding(size: int, alignment: int) -> bytes:
