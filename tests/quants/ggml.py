@@ -27,6 +27,10 @@ class TypeTraits(ctypes.Structure):
     ]
 
 
+class InitParams(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool)]
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     spec = importlib.util.find_spec("llama_cpp")
@@ -44,10 +48,8 @@ def library() -> ctypes.CDLL:
         ctypes.c_int64,
         FLOATS,
     ]
-    context = lib.ggml_init  # fills ggml's float16 table, which some dequantizers read
-    context.restype = ctypes.c_void_p
-    context.argtypes = [ctypes.c_size_t, ctypes.c_void_p, ctypes.c_bool]
-    context(1 << 20, None, False)
+    lib.ggml_init.argtypes, lib.ggml_init.restype = [InitParams], ctypes.c_void_p
+    lib.ggml_init(InitParams(1 << 20, None, False))  # fills ggml's float16 table, which some dequantizers read
     return lib
 
 
