@@ -11,10 +11,24 @@
 """
 
 from refllm.gguf.cursor import GGUFError, Region
+from refllm.gguf.edit import edit
 from refllm.gguf.metadata import Metadata
 from refllm.gguf.reader import GGUFFile, open
 from refllm.gguf.regions import regions
+from refllm.gguf.splits import merge, split
 from refllm.gguf.tensor import Tensor
 from refllm.gguf.writer import write
 
-__all__ = ["GGUFError", "GGUFFile", "Metadata", "Region", "Tensor", "open", "regions", "write"]
+__all__ = [
+    "GGUFError",
+    "GGUFFile",
+    "Metadata",
+    "Region",
+    "Tensor",
+    "edit",
+    "merge",
+    "open",
+    "regions",
+    "split",
+    "write",
+]

@@ -152,11 +152,9 @@ def fits(value: Any, stored: str) -> bool:
         return isinstance(value, str)
     if stored == "bool" or isinstance(value, bool | np.bool_):
         return stored == "bool" and isinstance(value, bool | np.bool_)
-    if stored == "float32":
-        return isinstance(value, numbers.Real) and fits_float32(value)
-    if stored == "float64":
-        return isinstance(value, numbers.Real)
-    return stored in CODES and isinstance(value, numbers.Integral) and in_range(value, np.iinfo(stored))
+    if stored in ("float32", "float64"):
+        return isinstance(value, numbers.Real) and fits_float(value, stored)
+    return stored in CODES and isinstance(value, numbers.Integral) and fits_integer(value, stored)
 
 
 def fits_array(value: Any, item: str) -> bool:
@@ -169,12 +167,14 @@ def fits_array(value: Any, item: str) -> bool:
     return item in CODES and all(fits(one, item) for one in value)
 
 
-def fits_float32(value: numbers.Real) -> bool:
+def fits_float(value: numbers.Real, stored: str) -> bool:
     """An integer must be kept exactly, a fraction only stay finite (infinity and NaN are values of their own)."""
+    largest, to_float = float(np.finfo(stored).max), np.dtype(stored).type
     if isinstance(value, numbers.Integral):
-        return abs(value) <= 2**128 and np.float32(value) == value
-    return not math.isfinite(value) or abs(value) <= np.finfo(np.float32).max
+        return abs(value) <= largest and int(to_float(value)) == value
+    return not math.isfinite(value) or abs(value) <= largest
 
 
-def in_range(value: numbers.Integral, limits: np.iinfo) -> bool:
-    return limits.min <= value <= limits.max
+def fits_integer(value: numbers.Integral, stored: str) -> bool:
+    limits = np.iinfo(stored)
+    return limits.min <= int(value) <= limits.max

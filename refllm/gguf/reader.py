@@ -19,9 +19,10 @@ import os
 import pathlib
 import stat
 
-from refllm.gguf.cursor import Cursor, GGUFError
-from refllm.gguf.metadata import Metadata
-from refllm.gguf.parse import Contents, parse
+from refllm.gguf.cursor import Cursor, GGUFError, shown
+from refllm.gguf.metadata import Metadata, field
+from refllm.gguf.parse import parse
+from refllm.gguf.shards import TENSORS, place, prefix_of, shard_path, told, without_place
 from refllm.gguf.tensor import Tensor
 
 
@@ -59,16 +60,49 @@ class GGUFFile:
 
 
 def open(path: str | os.PathLike, *, offset: int = 0) -> GGUFFile:
-    """Open a GGUF file, or all shards of one."""
+    """Open a GGUF file. Any shard of a split model opens the whole model, as if it were one file."""
     path = pathlib.Path(path)
-    contents, mapped = open_one(path, offset)
-    return GGUFFile(path, **vars(contents), shards=[], maps=[mapped])
+    one = open_one(path, offset)
+    number, count = place(one.metadata, path)
+    return join(one, number, count) if count > 1 else one
 
 
-def open_one(path: pathlib.Path, offset: int = 0) -> tuple[Contents, mmap.mmap]:
-    """Map and parse one file, whether it is a shard or not."""
+def open_one(path: pathlib.Path, offset: int = 0) -> GGUFFile:
+    """Open this file alone, shard or not."""
     mapped = map_file(path)
-    return parse(Cursor(mapped, path, offset)), mapped
+    return GGUFFile(path, **vars(parse(Cursor(mapped, path, offset))), shards=[], maps=[mapped])
+
+
+def join(one: GGUFFile, number: int, count: int) -> GGUFFile:
+    """The whole model that this shard belongs to: the first shard's metadata, the tensors of all."""
+    prefix = prefix_of(one.path, number, count)
+    paths = [shard_path(prefix, index, count) for index in range(count)]
+    parts = [one if index == number else open_shard(path, index, count) for index, path in enumerate(paths)]
+    first, tensors = parts[0], {}
+    for part in parts:
+        if again := tensors.keys() & part.tensors.keys():
+            raise GGUFError(f"{part.path}: tensors[{shown(min(again))}] is in an earlier shard too; expected it once")
+        tensors.update(part.tensors)
+    expected = told(first.metadata, TENSORS, first.path)
+    if len(tensors) != expected:
+        raise GGUFError(f"{first.path}: {field(TENSORS)} is {expected}; the {count} shards hold {len(tensors)}")
+    return dataclasses.replace(
+        first,
+        path=one.path,
+        metadata=without_place(first.metadata),
+        tensors=tensors,
+        shards=paths,
+        maps=[mapped for part in parts for mapped in part.maps],
+    )
+
+
+def open_shard(path: pathlib.Path, index: int, count: int) -> GGUFFile:
+    if not path.exists():
+        raise GGUFError(f"{path}: is missing; expected shard {index + 1} of {count} there, beside the others")
+    shard = open_one(path)
+    if (found := place(shard.metadata, path)) != (index, count):
+        raise GGUFError(f"{path}: is shard {found[0] + 1} of {found[1]}; expected shard {index + 1} of {count}")
+    return shard
 
 
 def map_file(path: pathlib.Path) -> mmap.mmap:

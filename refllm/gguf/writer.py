@@ -64,7 +64,7 @@ def write(
         file.write(header)
         for tensor in plan:
             write_tensor(file, tensor, byte_order, bar)
-            file.write(padding(tensor.nbytes, alignment))
+            file.write(bytes(padded(tensor.nbytes, alignment) - tensor.nbytes))
 
 
 def write_tensor(file: BinaryIO, tensor: Planned, byte_order: str, bar) -> None:
@@ -85,8 +85,9 @@ def progress(name: str, total: int):
     return tqdm(total=total, desc=name, unit="B", unit_scale=True, delay=1, disable=None, leave=False)
 
 
-def padding(size: int, alignment: int) -> bytes:
-    return bytes(-size % alignment)
+def padded(size: int, alignment: int) -> int:
+    """`size` rounded up to a multiple of the alignment."""
+    return size + -size % alignment
 
 
 def alignment_of(metadata: Metadata) -> int:
@@ -170,9 +171,9 @@ class Encoder:
         offset = 0
         for tensor in plan:
             parts.append(self.tensor_info(tensor, offset))
-            offset += tensor.nbytes + len(padding(tensor.nbytes, alignment))
+            offset += padded(tensor.nbytes, alignment)
         header = b"".join(parts)
-        return header + padding(len(header), alignment) if plan else header
+        return header.ljust(padded(len(header), alignment), b"\0") if plan else header
 
     def tensor_info(self, tensor: Planned, offset: int) -> bytes:
         return b"".join(
