@@ -36,6 +36,6 @@ def nearest_int(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape
 
 def sum_in_order(terms: Lanes) -> Float32[np.ndarray, "*lanes"]:
     """0 + terms[0] + terms[1] + ... in this order, each sum rounded to float32."""
-    if terms[0].size == 1:  # a single lane lies contiguous in memory, where np.sum would add in pairs
+    if terms[0].size == 1:  # then the steps lie side by side in memory, and there numpy would add in pairs
         return np.add.accumulate(terms)[-1] + np.float32(0)
-    return np.add.reduce(terms, axis=0, initial=np.float32(0))
+    return np.add.reduce(np.ascontiguousarray(terms), axis=0, initial=np.float32(0))

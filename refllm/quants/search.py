@@ -26,8 +26,6 @@ array([0., 1., 1., 3.], dtype=float32)
 array([-0.84,  0.13,  0.13,  2.08], dtype=float32)
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from jaxtyping import Float32
 
@@ -128,6 +126,14 @@ def first_of(values: Groups, index) -> PerGroup:
     return np.take_along_axis(values, index[None], axis=0)[0]
 
 
+def extreme_of(values: Groups) -> PerGroup:
+    """The value of the largest magnitude in each group, its sign kept; the first of several; NaN does not count."""
+    extreme = first_of(values, np.abs(values).argmax(axis=0))  # argmax stops at a NaN: huge weights overflow to it
+    if np.isnan(extreme).any():
+        return extreme_of(np.where(np.isnan(values), np.float32(0), values))
+    return extreme
+
+
 # ---- one signed scale: Q3_K, Q6_K, and Q4_0, Q5_0 with importance ----
 
 
@@ -140,7 +146,7 @@ def fit_symmetric_scale(values: Groups, importance: Groups, highest: int):
 
     Returns the scale and the levels raised by `highest`, as they are stored.
     """
-    extreme = first_of(values, np.abs(values).argmax(axis=0))
+    extreme = extreme_of(values)
     zero = np.abs(extreme) < ALL_ZERO
     weighted_values = importance * values
 
@@ -176,7 +182,7 @@ def fit_symmetric_scale_by_descent(values: Groups, highest: int):
 
     With eight levels a better grid changes almost every level, so here the levels are improved one at a time instead.
     """
-    extreme = first_of(values, np.abs(values).argmax(axis=0))
+    extreme = extreme_of(values)
     zero = np.abs(extreme) < ALL_ZERO
     importance = values * values
     weighted_values = importance * values
