@@ -3,6 +3,16 @@
 >>> from refllm.kernels import QTensor, matmul
 """
 
-from refllm.kernels.qtensor import QTensor, Weight, dequantize, from_blocks, from_float, matmul, take_rows, to_float
+from refllm.kernels.qtensor import (
+    QTensor,
+    Weight,
+    dequantize,
+    from_blocks,
+    from_float,
+    matmul,
+    native,
+    take_rows,
+    to_float,
+)
 
-__all__ = ["QTensor", "Weight", "dequantize", "from_blocks", "from_float", "matmul", "take_rows", "to_float"]
+__all__ = ["QTensor", "Weight", "dequantize", "from_blocks", "from_float", "matmul", "native", "take_rows", "to_float"]

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from refllm import quants
+from refllm.kernels.activations import round_to_int8
 
 
 @jax.tree_util.register_dataclass
@@ -33,6 +34,7 @@ class QTensor:
 
     fields: dict[str, Shaped[Array, "..."]]
     scheme: str = dataclasses.field(metadata={"static": True})
+    compute: str = dataclasses.field(default="exact", metadata={"static": True})  # "exact" or "fast": see `matmul`
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,15 +57,20 @@ class QTensor:
 Weight = Float[Array, "..."] | QTensor
 
 
-def from_blocks(blocks: Shaped[np.ndarray, "... blocks"], scheme: str) -> QTensor:
+def from_blocks(blocks: Shaped[np.ndarray, "... blocks"], scheme: str, compute: str = "exact") -> QTensor:
     """The blocks of a file, field by field, as JAX arrays."""
-    fields = quants.get(scheme).fields(blocks)
-    return QTensor({name: jnp.asarray(np.ascontiguousarray(field)) for name, field in fields.items()}, scheme)
+    fields = {name: jnp.asarray(native(field)) for name, field in quants.get(scheme).fields(blocks).items()}
+    return QTensor(fields, scheme, compute)
 
 
-def from_float(weights: Float[np.ndarray, "... columns"], scheme: str) -> QTensor:
+def from_float(weights: Float[np.ndarray, "... columns"], scheme: str, compute: str = "exact") -> QTensor:
     """Weights quantized here and now."""
-    return from_blocks(quants.get(scheme).quantize(weights), scheme)
+    return from_blocks(quants.get(scheme).quantize(weights), scheme, compute)
+
+
+def native(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    """The array in one piece and in this machine's byte order, as JAX wants it."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
 def dequantize(matrix: QTensor) -> Float[Array, "..."]:
@@ -77,7 +84,13 @@ def to_float(weight: Weight) -> Float[Array, "..."]:
 
 
 def matmul(x: Float[Array, "*batch columns"], weight: Weight) -> Float[Array, "*batch rows"]:
-    """x times the transposed weight [rows, columns]: every row gives one output."""
+    """x times the transposed weight [rows, columns]: every row gives one output.
+
+    Exact: float32 times the dequantized weights. Fast: the activations are rounded to int8 per block first, as ggml
+    does it. A float matrix is always multiplied exactly.
+    """
+    if isinstance(weight, QTensor) and weight.compute == "fast":
+        x = round_to_int8(x, 256 if quants.get(weight.scheme).block_size == 256 else 32)
     return jnp.einsum("...c,rc->...r", x, to_float(weight), precision=jax.lax.Precision.HIGHEST)
 
 

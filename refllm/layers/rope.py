@@ -78,7 +78,7 @@ def yarn_magnitude(factor: float) -> float:
     return 1 + 0.1 * math.log(factor)
 
 
-def angles(positions: Int[Array, " tokens"], frequency: Frequency) -> Angles:
+def angles(positions: Int[Array, " tokens"], frequency: Frequency | Float[Array, " pairs"]) -> Angles:
     """The angle of every pair at every position."""
     return positions.astype(jnp.float32)[:, None] * jnp.asarray(frequency)[None, :]
 

@@ -1,0 +1,106 @@
+"""A loaded model that reads and writes text: what `refllm.load()` returns.
+
+`generate` and `stream` are the same loop: read the prompt (reusing what the last call has already read), then choose
+and write one token at a time until an end token, a stop string, or the limit. Several prompts at once share each step.
+How tokens are chosen beyond greedy and temperature is the matter of `sampling`; turns and templates of `chat`.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float32
+
+from refllm.engine import answer as answers
+from refllm.engine.answer import Answer, Options
+from refllm.engine.batch import write_together
+from refllm.engine.choice import choose
+from refllm.engine.completion import Completion, Timings
+from refllm.engine.embedding import normalise, pool
+from refllm.engine.session import Session
+from refllm.models import Config
+from refllm.tokenizers import Tokenizer
+
+Prompt = str | list[int]
+
+
+@dataclasses.dataclass
+class LLM:
+    """A model, its tokenizer, and the session that remembers the last sequence."""
+
+    path: str
+    config: Config
+    weights: dict
+    tokenizer: Tokenizer
+    context: int
+    cache_type: str = "float32"
+    session: Session | None = None
+
+    def __post_init__(self):
+        self.session = self.new_session()
+
+    def new_session(self) -> Session:
+        return Session(self.config, self.weights, self.context, self.cache_type)
+
+    def generate(self, prompt: Prompt | list[str] | list[list[int]], **options) -> Completion | list[Completion]:
+        """Complete a prompt (text or ids), or several at once; see `Options` for what may be given."""
+        chosen = answers.options(**options)
+        if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+            made = [Answer(self.tokenizer, chosen) for _ in prompt]
+            return write_together([self.new_session() for _ in prompt], made, [self.encode(one) for one in prompt])
+        *_, completion = self._run(self.encode(prompt), Answer(self.tokenizer, chosen))
+        return completion
+
+    def stream(self, prompt: Prompt, **options) -> Iterator[str]:
+        """The same text as `generate`, piece by piece; a piece never ends inside a character."""
+        pieces: list[str] = []
+        answer = Answer(self.tokenizer, answers.options(**options), show=pieces.append)
+        for _ in self._run(self.encode(prompt), answer):
+            yield from pieces
+            pieces.clear()
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Ids of a prompt; text gets its BOS, ids are taken as they are."""
+        if isinstance(prompt, str):
+            return self.tokenizer.encode(prompt, add_special=True, parse_special=False)
+        return [int(i) for i in prompt]
+
+    def logits(self, ids: list[int]) -> Float32[np.ndarray, "tokens vocab"]:
+        """The logits after each of the tokens."""
+        return self.new_session().read_all(ids)[0]
+
+    def embed(
+        self, texts: list[str], pooling: str = "mean", normalised: bool = True
+    ) -> Float32[np.ndarray, "..."] | list[Float32[np.ndarray, "tokens dim"]]:
+        """One vector per text (with `pooling="none"` a list of one per token), of length one unless asked otherwise."""
+        vectors = [pool(self.new_session().read_all(self.encode(text))[1], pooling) for text in texts]
+        vectors = [normalise(vector) for vector in vectors] if normalised else vectors
+        return vectors if pooling == "none" else np.stack(vectors)
+
+    def _run(self, ids: list[int], answer: Answer) -> Iterator[Completion | None]:
+        """The loop: yields after every token, and at last the completion."""
+        start, options = time.perf_counter(), answer.options
+        new = self.session.keep_common_prefix(ids)
+        scores = self.session.read(new).block_until_ready()
+        read = time.perf_counter()
+        while not answer.finished:
+            if not self._has_room(options):
+                answer.finish("length")
+                break
+            token, logprob = choose(scores, options.temperature, options.seed, len(answer.ids))
+            answer.take(token, logprob)
+            yield None
+            if not answer.finished:
+                scores = self.session.write(token)
+        written = time.perf_counter()
+        timings = Timings(len(new), 1000 * (read - start), len(answer.ids), 1000 * (written - read))
+        yield answer.completion(timings)
+
+    def _has_room(self, options: Options) -> bool:
+        """Whether one more token can be remembered; drops old ones where that was asked for."""
+        if len(self.session.ids) < self.context:
+            return True
+        if options.context_shift:
+            self.session.shift(options.keep)
+        return options.context_shift

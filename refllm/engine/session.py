@@ -1,0 +1,124 @@
+"""One sequence in the making: its tokens so far and the cache that remembers them.
+
+A session reads tokens in padded chunks, grows its cache when it must, forgets the end of a sequence to reuse a common
+beginning, and drops the middle of one that has outgrown the context (`shift`, on request only). It does not choose
+tokens and knows no text.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from refllm.engine import steps
+from refllm.errors import RefllmError
+from refllm.models import Cache, Config, cache, decoder
+
+
+class ContextError(RefllmError):
+    """A prompt or an answer does not fit into the context; the text says by how much."""
+
+
+@dataclasses.dataclass
+class Session:
+    """The state of one sequence; `logits` are those of the token after the last one read."""
+
+    config: Config
+    weights: dict
+    context: int  # how many tokens may be remembered at most
+    cache_type: str = "float32"
+    ids: list[int] = dataclasses.field(default_factory=list)
+    memory: Cache | None = None
+    logits: jax.Array | None = None
+
+    def read(self, ids: list[int]) -> jax.Array:
+        """Take in more tokens; returns the logits of the next one."""
+        for chunk, count in self._chunks(ids):
+            self.logits, self.memory = steps.read(self.config, self.weights, chunk, count, self.memory)
+        return self.logits
+
+    def read_all(self, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Take in more tokens; returns logits and last hidden states at every one."""
+        parts = []
+        for chunk, count in self._chunks(ids):
+            scores, hidden, self.memory = steps.read_all(self.config, self.weights, chunk, count, self.memory)
+            parts.append((np.asarray(scores[:count]), np.asarray(hidden[:count])))
+        self.logits = jnp.asarray(parts[-1][0][-1])
+        return np.concatenate([scores for scores, _ in parts]), np.concatenate([hidden for _, hidden in parts])
+
+    def write(self, token: int | jax.Array) -> jax.Array:
+        """Take in one token that was just chosen; returns the logits of the next one."""
+        self.make_room(1)
+        self.ids.append(int(token))
+        self.logits, self.memory = steps.write(self.config, self.weights, jnp.asarray(token, jnp.int32), self.memory)
+        return self.logits
+
+    def keep_common_prefix(self, ids: list[int]) -> list[int]:
+        """Forget what differs from `ids`; returns the tokens that are still to be read (at least the last one)."""
+        common = 0
+        while common < min(len(ids) - 1, len(self.ids)) and ids[common] == self.ids[common]:
+            common += 1
+        self.rewind(common)
+        return ids[common:]
+
+    def rewind(self, length: int) -> None:
+        """Forget all tokens from `length` on."""
+        self.ids = self.ids[:length]
+        if self.memory is not None:
+            self.memory = dataclasses.replace(self.memory, length=jnp.asarray(length, jnp.int32))
+
+    def shift(self, keep: int) -> int:
+        """Drop half of what follows the first `keep` tokens, as llama.cpp does it; returns how many were dropped."""
+        dropped = (len(self.ids) - keep) // 2
+        if dropped <= 0:
+            raise ContextError(f"the {keep} tokens to keep fill the context of {self.context}; nothing can be dropped")
+        self.memory = drop(self.config, self.weights, self.memory, keep, dropped)
+        self.ids = self.ids[:keep] + self.ids[keep + dropped :]
+        return dropped
+
+    def _chunks(self, ids: list[int]):
+        """The ids in padded chunks, each with the number of real ones, remembered as they are handed out."""
+        self._check(ids)
+        start = 0
+        while start < len(ids):
+            size = steps.chunk_size(len(ids) - start)
+            part = ids[start : start + size]
+            self.make_room(size)
+            padded = np.zeros(size, np.int32)
+            padded[: len(part)] = part
+            yield jnp.asarray(padded), jnp.asarray(len(part), jnp.int32)
+            self.ids.extend(part)
+            start += size
+
+    def _check(self, ids: list[int]) -> None:
+        if not ids:
+            raise ContextError("the prompt is empty; at least one token is needed")
+        wrong = next((i for i in ids if not 0 <= i < self.config.vocab_size), None)
+        if wrong is not None:
+            raise ContextError(f"token id {wrong} is not in the vocabulary; expected 0 to {self.config.vocab_size - 1}")
+        if len(self.ids) + len(ids) > self.context:
+            total = len(self.ids) + len(ids)
+            raise ContextError(f"the prompt needs {total} tokens; the context holds {self.context}")
+
+    def make_room(self, tokens: int) -> None:
+        """Let the cache hold so many more tokens; padding counts, since it is written too."""
+        capacity = steps.capacity_for(len(self.ids) + tokens)
+        if self.memory is None:
+            config = self.config
+            self.memory = cache.empty(config.layers, capacity, config.kv_heads, config.head_dim, self.cache_type)
+        elif capacity > self.memory.capacity:
+            self.memory = cache.grow(self.memory, capacity)
+
+
+def drop(config: Config, weights: dict, memory: Cache, keep: int, dropped: int) -> Cache:
+    """Close the gap that `dropped` tokens after the first `keep` leave: what follows moves up.
+
+    A moved key must look as if its token had always stood there. RoPE's turns add up, so it is turned back by as many
+    positions as it moved.
+    """
+    keys, values = (jnp.roll(store[:, keep:], -dropped, axis=1) for store in (memory.keys, memory.values))
+    back = jnp.full(keys.shape[1], -dropped)
+    turned = [decoder.rotate(config, n, layer.astype(jnp.float32), back, weights, 1.0) for n, layer in enumerate(keys)]
+    keys = jnp.stack(turned).astype(memory.keys.dtype)
+    return Cache(memory.keys.at[:, keep:].set(keys), memory.values.at[:, keep:].set(values), memory.length - dropped)
