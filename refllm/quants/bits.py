@@ -20,9 +20,7 @@ Bytes = UInt8[np.ndarray, "... bytes"]
 
 def unpack(packed, bits: int):
     """Split each byte into numbers of `bits` bits, lowest first: all the lowest, then all the next lowest ..."""
-    shifts = np.arange(0, 8, bits, dtype=np.uint8).reshape(*[1] * (packed.ndim - 1), -1, 1)
-    numbers = (packed[..., None, :] >> shifts) & np.uint8(2**bits - 1)
-    return numbers.reshape(*packed.shape[:-1], -1)
+    return join(*_split(packed, bits))
 
 
 def pack(numbers: Integer[np.ndarray, "... count"], bits: int) -> Bytes:
@@ -41,7 +39,7 @@ def pack_nibbles(numbers: Integer[np.ndarray, "... count"]) -> Bytes:
 
 
 def unpack_runs(packed, bits: int, run: int):
-    """As `unpack`, for bytes that fall into runs of `run` bytes: the numbers of the first run, then of the second ..."""
+    """As `unpack`, for bytes that fall into runs of `run` bytes: first the numbers of the first run, then the next."""
     return unpack(packed.reshape(*packed.shape[:-1], -1, run), bits).reshape(*packed.shape[:-1], -1)
 
 
@@ -51,6 +49,31 @@ def pack_runs(numbers: Integer[np.ndarray, "... count"], bits: int, run: int) ->
     return pack(runs, bits).reshape(*numbers.shape[:-1], -1)
 
 
+def unpack_neighbours(packed, bits: int):
+    """Split each byte into numbers of `bits` bits, lowest first, those of one byte side by side."""
+    parts = _split(packed, bits)
+    return packed.__array_namespace__().stack(parts, axis=-1).reshape(*packed.shape[:-1], -1)
+
+
+def pack_neighbours(numbers: Integer[np.ndarray, "... count"], bits: int) -> Bytes:
+    """The inverse of `unpack_neighbours`."""
+    per_byte = numbers.astype(np.uint8).reshape(*numbers.shape[:-1], -1, 8 // bits)
+    return np.bitwise_or.reduce(per_byte << np.arange(0, 8, bits, dtype=np.uint8), axis=-1)
+
+
+def unpack_words(words, bits: int, count: int):
+    """The lowest `count` numbers of `bits` bits of each word, on an axis of their own: words may be of 8 to 32 bits."""
+    mask = words.dtype.type(2**bits - 1)
+    parts = [(words >> words.dtype.type(bits * place)) & mask for place in range(count)]
+    return words.__array_namespace__().stack(parts, axis=-1)
+
+
+def pack_words(numbers: Integer[np.ndarray, "... count"], bits: int, word: type) -> Integer[np.ndarray, "..."]:
+    """The inverse of `unpack_words`: a word for each run of numbers along the last axis."""
+    shifts = np.arange(numbers.shape[-1], dtype=word) * word(bits)
+    return np.bitwise_or.reduce(numbers.astype(word) << shifts, axis=-1)
+
+
 def join(*parts):
     """The parts side by side along the last axis."""
     return parts[0].__array_namespace__().concatenate(parts, axis=-1)
@@ -58,4 +81,10 @@ def join(*parts):
 
 def lookup(table: Shaped[np.ndarray, "entries ..."], index):
     """`table[index]` for an index that may be a numpy array or a traced JAX array."""
-    return index.__array_namespace__().asarray(table)[index]
+    return index.__array_namespace__().take(table, index, axis=0)
+
+
+def _split(packed, bits: int) -> list:
+    """The lowest number of every byte, the next lowest of every byte ..."""
+    mask = np.uint8(2**bits - 1)
+    return [(packed >> np.uint8(shift)) & mask for shift in range(0, 8, bits)]

@@ -13,7 +13,7 @@ True
 """
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int8
 
 Lanes = Float32[np.ndarray, "steps *lanes"]
 
@@ -39,3 +39,17 @@ def sum_in_order(terms: Lanes) -> Float32[np.ndarray, "*lanes"]:
     if terms[0].size == 1:  # then the steps lie side by side in memory, and there numpy would add in pairs
         return np.add.accumulate(terms)[-1] + np.float32(0)
     return np.add.reduce(np.ascontiguousarray(terms), axis=0, initial=np.float32(0))
+
+
+def round_half_away(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """C's roundf: to the nearest integer, halves away from zero."""
+    whole = np.floor(np.abs(x))
+    return np.copysign(whole + (np.abs(x) - whole >= 0.5), x)
+
+
+def to_int8(x: Float32[np.ndarray, "*shape"]) -> Int8[np.ndarray, "*shape"]:
+    """C's cast to int8, towards zero; infinity and NaN, where C leaves the result open, become 0 as they do on x86.
+
+    They appear where a scale is so small that its inverse is infinite.
+    """
+    return x.astype(np.int32).astype(np.int8)

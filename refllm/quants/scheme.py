@@ -3,6 +3,7 @@
 The layout is a numpy structured dtype, so the bytes of a file become blocks by `.view()`. Everything else that one says
 about a scheme (bytes per block, bits per weight, weights per block) is derived from the dtype and the two functions,
 never written down. A scheme does not know which tensors use it (`mixes.py` does) and multiplies nothing (`kernels`).
+Blocks of a big-endian file have the same layout with `dtype.newbyteorder()` and are decoded like any others.
 
 `decode` gets the fields of some blocks by name and uses only what numpy and JAX arrays share (operators, slices,
 `reshape`, `astype`, `bits.lookup`); `encode` is plain IEEE float32 in numpy, in the C library's order of operations.
@@ -23,19 +24,21 @@ True
 
 import dataclasses
 import functools
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Float, Float32, Shaped
 
 from refllm.errors import RefllmError
 
 Blocks = Shaped[np.ndarray, "... blocks"]
 Weights = Float32[np.ndarray, "... weights"]
+Importance = Float32[np.ndarray, " weights"]
 
-WEIGHTS_PER_SLICE = 1 << 20  # what one thread encodes at a time: bounds the memory of the search
+WEIGHTS_PER_SLICE = 1 << 18  # what one thread works on at a time: it fits the cache, and memory stays bounded
 
 
 class QuantError(RefllmError):
@@ -49,16 +52,14 @@ class Scheme:
     name: str
     dtype: np.dtype
     decode: Callable  # fields by name, each [..., blocks, (count)] -> weights [..., blocks, block_size]
-    encode: Callable | None = (
-        None  # weights [rows, blocks, block_size], importance [blocks, block_size] | None -> blocks
-    )
+    encode: Callable  # weights [rows, blocks, block_size], importance [blocks, block_size] | None -> [rows, blocks]
     id: int | None = None  # the number that names the scheme in a GGUF file; None: never in one
     needs_importance: bool = False
 
     @functools.cached_property
     def block_size(self) -> int:
         """Weights per block: as many as one block decodes to."""
-        return self.dequantize(np.zeros(1, self.dtype)).size
+        return self._decode(np.zeros(1, self.dtype)).size
 
     @property
     def block_bytes(self) -> int:
@@ -68,38 +69,77 @@ class Scheme:
     def bits_per_weight(self) -> float:
         return 8 * self.block_bytes / self.block_size
 
-    def dequantize(self, blocks: Blocks) -> Weights:
-        """The weights that the blocks stand for, blocks of a row side by side."""
-        with np.errstate(all="ignore"):  # a file may hold any bytes: infinite and NaN scales are carried, not judged
-            weights = self.decode(self.fields(blocks))
-        return weights.reshape(*blocks.shape[:-1], -1)
+    @property
+    def layout(self) -> dict[str, np.dtype]:
+        """The fields of a block by name. A plain number, a block without fields, is one field named `value`."""
+        return {name: self.dtype[name] for name in self.dtype.names} if self.dtype.names else {"value": self.dtype}
 
     def fields(self, blocks: Blocks) -> dict:
         """The blocks taken apart: each field of the layout as an array of its own."""
-        return {name: blocks[name] for name in self.dtype.names}
+        return {name: blocks[name] for name in self.dtype.names} if self.dtype.names else {"value": blocks}
 
-    def quantize(self, weights: Weights, importance: Float32[np.ndarray, " weights"] | None = None) -> Blocks:
+    def dequantize(self, blocks: Blocks) -> Weights:
+        """The weights that the blocks stand for, blocks of a row side by side."""
+        if blocks.dtype.newbyteorder("<") != self.dtype:
+            raise QuantError(f"{self.name}: the blocks are {blocks.dtype}; expected {self.dtype}")
+        flat = blocks.reshape(-1)
+        weights = np.empty((flat.size, self.block_size), np.float32)
+
+        def work(part: slice):
+            weights[part] = self._decode(flat[part])
+
+        in_slices(work, flat.size, WEIGHTS_PER_SLICE // self.block_size)
+        return weights.reshape(*blocks.shape[:-1], blocks.shape[-1] * self.block_size)
+
+    def _decode(self, blocks: Blocks) -> np.ndarray:
+        fields = {name: np.ascontiguousarray(field) for name, field in self.fields(blocks).items()}
+        with np.errstate(all="ignore"):  # a file may hold any bytes: infinite and NaN scales are carried, not judged
+            return self.decode(fields)
+
+    def quantize(self, weights: Float[np.ndarray, "... weights"], importance: Importance | None = None) -> Blocks:
         """The blocks nearest to the weights; `importance` says how much an error in each column of a row matters."""
-        rows = self._in_blocks(weights)
-        if self.encode is None:
-            raise QuantError(f"{self.name}: has no encoder")
-        if self.needs_importance and importance is None:
-            raise QuantError(f"{self.name}: needs an importance for every column; none was given")
-        if importance is not None:
-            importance = importance.reshape(-1, self.block_size)
-        step = max(1, WEIGHTS_PER_SLICE // max(1, rows[:1].size))
-        slices = [rows[start : start + step] for start in range(0, len(rows), step)]
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            parts = list(threads.map(lambda part: self._encode(part, importance), slices))
-        blocks = np.concatenate(parts) if parts else np.empty((0, rows.shape[1]), self.dtype)
-        return blocks.reshape(*weights.shape[:-1], -1)
+        columns = weights.shape[-1]
+        self._check(columns, importance)
+        per_row = columns // self.block_size
+        if importance is None:  # then no block asks about the rest of its row, and long rows may be cut
+            rows = weights.reshape(-1, 1, self.block_size)
+        else:
+            rows = weights.reshape(math.prod(weights.shape[:-1]), per_row, self.block_size)
+            importance = importance.reshape(per_row, self.block_size)
+        blocks = np.empty(rows.shape[:2], self.dtype)
 
-    def _encode(self, rows, importance):
+        def work(part: slice):
+            blocks[part] = self._encode(rows[part], importance)
+
+        in_slices(work, len(rows), max(1, WEIGHTS_PER_SLICE // max(1, rows[:1].size)))
+        return blocks.reshape(*weights.shape[:-1], per_row)
+
+    def _encode(self, rows: Float[np.ndarray, "rows blocks block_size"], importance) -> np.ndarray:
+        rows = rows.astype(np.float32, copy=False)
+        if self.block_size > 1 and not np.isfinite(rows).all():  # one such weight would spoil its whole block
+            raise QuantError(f"{self.name}: a weight is {rows[~np.isfinite(rows)][0]}; expected finite numbers")
         with np.errstate(all="ignore"):
             return self.encode(rows, importance)
 
-    def _in_blocks(self, weights: Weights) -> Float32[np.ndarray, "rows blocks block_size"]:
-        columns = weights.shape[-1]
+    def _check(self, columns: int, importance: Importance | None) -> None:
         if columns % self.block_size:
             raise QuantError(f"{self.name}: rows of {columns} weights do not divide into blocks of {self.block_size}")
-        return weights.reshape(-1, columns // self.block_size, self.block_size)
+        if importance is None:
+            if self.needs_importance:
+                raise QuantError(f"{self.name}: needs an importance for every column; none was given")
+        elif importance.shape != (columns,):
+            raise QuantError(f"{self.name}: importance for {importance.size} columns; expected {columns}")
+        elif not np.isfinite(importance).all():
+            raise QuantError(f"{self.name}: the importance of a column is not finite")
+
+
+def in_slices(work: Callable[[slice], None], count: int, step: int) -> None:
+    """Run `work` on 0..count cut into slices, in threads: numpy lets other threads run while it computes."""
+    slices = [slice(start, start + step) for start in range(0, count, step)]
+    if len(slices) < 2:
+        for part in slices:
+            work(part)
+        return
+    with ThreadPoolExecutor(min(len(slices), os.cpu_count() or 1)) as threads:
+        for _ in threads.map(work, slices):  # going through the results raises the first error
+            pass
