@@ -16,6 +16,7 @@ import json
 import re
 import statistics
 
+from refllm.errors import RefllmError
 from refllm.teach import exercise, source
 
 MOST_CODE_CELLS = 45
@@ -162,9 +163,12 @@ def declaration(notebook) -> list[str]:
 
 def exercises_checked(notebook) -> list[str]:
     """Every exercise of the lesson is checked and was passed when the outputs were stored."""
-    lesson = notebook.metadata.get("refllm", {}).get("lesson", "")
-    known = exercise.of_lesson(lesson)
-    code = list(code_cells(notebook))
+    lesson = notebook.metadata.get("refllm", {}).get("lesson")
+    try:
+        known = exercise.of_lesson(str(lesson))
+    except RefllmError as error:
+        return [str(error)]
+    code = code_cells(notebook)
     checks = {id: (number, cell) for number, cell in code for id in source.checked_exercises(cell.source)}
     broken = [f"exercise {id} is never checked" for id in known if id not in checks]
     broken += [

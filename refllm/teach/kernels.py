@@ -1,8 +1,9 @@
 """Running a notebook as the notebook lane does: a fresh kernel, its own folder, no network, the CPU.
 
 `execute` fills in the outputs of a notebook in memory; it reads and writes no file and stops at the first cell that
-fails (a cell tagged `raises-exception` may fail). `environment` is what its kernel, and the lane's, is started with: nothing
-of the user's own IPython settings, a fixed width, time zone and hash seed, so that the outputs are the same everywhere.
+fails (a cell tagged `raises-exception` may fail). `environment` is what its kernel, and the lane's, is started with:
+nothing of the user's own IPython settings, a fixed width, time zone and hash seed, so that the outputs are the same
+everywhere.
 """
 
 import os
@@ -19,14 +20,20 @@ SETTINGS = {
     "TZ": "UTC",
     "NO_COLOR": "1",
 }
+# Jupyter's remark that the loopback is not encrypted is no news in a lesson.
+KERNEL_CONFIG = 'c = get_config()\nc.IPKernelApp.log_level = "ERROR"\n'
 SECONDS_PER_CELL = 60
 
 
 def environment(folder: pathlib.Path) -> dict[str, str]:
     """The environment of a lesson's kernel; the empty `folder` is its own and must outlive it."""
-    import matplotlib.font_manager  # noqa: F401  its first import on a machine is slow and talks; here nobody hears it
+    # Its first import on a machine searches for fonts and says so: here nobody hears it.
+    import matplotlib.font_manager  # noqa: F401
 
     shutil.copy(offline.__file__, folder / "sitecustomize.py")
+    profile = folder / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text(KERNEL_CONFIG)
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     return {**os.environ, **SETTINGS, "PYTHONPATH": path, "IPYTHONDIR": str(folder / "ipython")}
 
@@ -42,6 +49,7 @@ def execute(notebook, cwd: pathlib.Path, environment: dict[str, str]) -> None:
         kernel_name="python3",
         record_timing=False,
         store_widget_state=False,
+        shutdown_kernel="immediate",
         resources={"metadata": {"path": str(cwd)}},
     )
     count = 0

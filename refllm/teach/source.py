@@ -14,15 +14,13 @@ import ast
 import re
 
 # Words that compare: a sentence with one of them is a conclusion.
-COMPARISONS = frozenset(
-    """
-    lower higher less fewer more most smaller smallest larger largest bigger biggest greater greatest better best worse
-    worst faster fastest slower slowest shorter longer equal equals identical same differ differs exceeds beats
-    """.split()
+_COMPARISON = re.compile(
+    r"\b(lower|higher|less|fewer|more|most|smaller|smallest|larger|largest|bigger|biggest|greater|greatest|better|best"
+    r"|worse|worst|faster|fastest|slower|slowest|shorter|longer|equal|equals|identical|same|differs?|exceeds|beats)\b",
+    re.IGNORECASE,
 )
 _SHOWN = {"print", "display", "Markdown", "HTML"}
 _NUMBER = re.compile(r"(?<![\w-])-?\d")  # not the digits of a name: Q4_0, UTF-8, float32
-_WORD = re.compile(r"[A-Za-z]+")
 _COMPARING_CALLS = {"all", "any", "array_equal", "allclose", "isclose", "isinstance", "bool"}
 
 
@@ -68,7 +66,7 @@ def literal_conclusions(source: str) -> list[str]:
         shown = call.args if _name(call) in _SHOWN else [word.value for word in call.keywords if word.arg == "alt"]
         text = " ".join(_literal_text(node) for node in shown)
         computed = any(not _is_literal(node) for node in shown)
-        claims = COMPARISONS & {word.lower() for word in _WORD.findall(text)} or (_NUMBER.search(text) and not computed)
+        claims = _COMPARISON.search(text) or (_NUMBER.search(text) and not computed)
         if claims and not any(_compares(node) for node in shown):
             found.append(text)
     return found

@@ -22,7 +22,6 @@ def half(n):
 import ast
 import copy
 import re
-import textwrap
 
 from refllm.errors import RefllmError
 
@@ -63,17 +62,17 @@ def one_folder_deeper(markdown: str) -> str:
 def _stub(indent: str, solution: str) -> str:
     if indent:
         return f'{indent}raise NotImplementedError("your turn")'
-    stubs = [line for statement in ast.parse(solution).body for line in _stub_lines(statement)]
+    stubs = [line for statement in ast.parse(solution).body for line in _stub_lines(statement, solution)]
     return "\n".join(dict.fromkeys(stubs)) or "...  # your turn"
 
 
-def _stub_lines(statement: ast.stmt) -> list[str]:
+def _stub_lines(statement: ast.stmt, solution: str) -> list[str]:
     """The lines that define what `statement` defines, without saying how."""
     if isinstance(statement, ast.FunctionDef):
         head = ast.FunctionDef(**{**vars(statement), "body": [ast.Pass()]})
-        doc = ast.get_docstring(statement)
         lines = [ast.unparse(head).removesuffix("\n    pass")]
-        lines += [textwrap.indent(f'"""{doc}"""', "    ")] if doc else []
+        if ast.get_docstring(statement) is not None:
+            lines.append(f"    {ast.get_source_segment(solution, statement.body[0])}")
         return [*lines, '    raise NotImplementedError("your turn")']
     if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
         return []
