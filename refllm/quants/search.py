@@ -2,32 +2,35 @@
 
 A group of 8 to 32 values shares one scale (and, in some schemes, one minimum). Each value v is replaced by a small
 integer, its level l, and is read back as `scale * l` or as `scale * l + minimum`. What is minimised is the error summed
-over the group, weighted by how much each value matters:
+over the group, where `importance` says how much an error in each value matters:
 
     sum of  importance * (scale * level + minimum - value)^2
 
 For given levels the best scale is a least-squares fit, a formula. For a given scale the best levels are the nearest
-ones, a rounding. Both together is a problem with many local optima, because moving the scale makes values jump from one
-level to the next. The searches here are the three answers that ggml gives:
+ones, a rounding. Both together have many local optima, because moving the scale makes values jump from one level to the
+next. ggml searches in two ways, and so do the functions here:
 
-- try a dozen or more grids, each a little finer or coarser than the obvious one (the one that just spans the values):
-  round to the grid, refit, keep the best  (`fit_scale_and_minimum`, `fit_symmetric_scale`);
-- start from the obvious grid and move one level at a time while that helps  (`fit_symmetric_scale_by_descent`);
-- both, one after the other (`fit_positive_scale`).
+- *try grids*: take the obvious grid, the one that just spans the values, and a dozen or more that are a little finer or
+  coarser; round to each, refit, keep the best  (`fit_scale_and_minimum`, `fit_symmetric_scale`);
+- *descend*: start from one grid and move one level at a time while that helps  (`fit_symmetric_scale_by_descent`; after
+  trying grids also `fit_positive_scale`).
 
-All groups are searched at the same time: arrays are `[values of a group, groups]`, so that each numpy operation runs
-over thousands of groups, and sums over a group are taken in the order of C's loop. Nothing here knows of blocks or bits.
+Why can another grid be better than the one that spans the values? On that one the extreme values are exact and all
+others carry the error. A coarser step lets the many profit at the cost of the extremes, which are clipped.
+
+All groups are searched at once: arrays are `[values of a group, groups]`, so each numpy operation runs over thousands
+of groups, and the sums over a group are taken in the order of C's loop. Nothing here knows of blocks or bits.
 
 >>> values = np.float32([[-1.0], [0.1], [0.4], [2.0]])                       # one group of four
 >>> scale, minimum, levels = fit_scale_and_minimum(values, np.ones_like(values), 3, grid_offsets(-0.5, 0.1, 10))
 >>> levels[:, 0]
 array([0., 1., 1., 3.], dtype=float32)
->>> (levels * scale + minimum)[:, 0].round(2)
+>>> (scale * levels + minimum)[:, 0].round(2)
 array([-0.84,  0.13,  0.13,  2.08], dtype=float32)
 """
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int
 
 from refllm.quants.rounding import nearest_int, sum_in_order
 
@@ -35,10 +38,11 @@ Groups = Float32[np.ndarray, "values groups"]
 PerGroup = Float32[np.ndarray, " groups"]
 
 ALL_ZERO = np.float32(1e-15)  # a group without any larger magnitude is stored as zeros
+NO_STEP = np.float32(np.inf)  # as the width of such a group it makes a grid on which every value is at level 0
 
 
 def grid_offsets(first: float, step: float, last: int) -> Float32[np.ndarray, " offsets"]:
-    """first, first + step ... first + last * step: by how many levels the tried grids are finer than the obvious one."""
+    """first, first + step ... first + last * step: how many levels more than the obvious grid the tried ones have."""
     return np.float32(first) + np.float32(step) * np.arange(last + 1, dtype=np.float32)
 
 
@@ -46,42 +50,32 @@ def grid_offsets(first: float, step: float, last: int) -> Float32[np.ndarray, " 
 
 
 def fit_scale_and_minimum(values: Groups, importance: Groups, highest: int, offsets, error=np.square):
-    """Levels 0..highest with value = scale * level + minimum and minimum <= 0: ggml's make_qkx2 and make_qkx3_quants.
+    """Levels 0..highest with value = scale * level + minimum, minimum <= 0: ggml's make_qkx2 and make_qkx3_quants.
 
-    Each offset makes a grid that spreads the group over `highest + offset` steps instead of `highest`: values are
-    rounded to it, scale and minimum refitted by least squares, and what has the smallest error of all is kept. Why try?
-    On the obvious grid the two extreme values are exact and all others carry the error; a coarser one lets the many
-    profit at the cost of the extremes.
-
-    `error` measures a deviation: its square, or its magnitude (`np.abs`). Returns scale, minimum and levels.
+    Each offset makes a grid that spreads the group over `highest + offset` steps: values are rounded to it, scale and
+    minimum refitted by least squares, and the line with the smallest error of all is kept. `error` measures a
+    deviation: its square or its magnitude (`np.abs`). Returns scales, minimums and levels.
     """
-    largest = values.max(axis=0)
-    smallest = first_of(values, values.argmin(axis=0))
-    minimum = np.where(smallest > 0, np.float32(0), smallest)  # 0 must be representable: a minimum is never positive
+    smallest, largest = smallest_of(values), values.max(axis=0)
+    minimum = np.where(smallest > 0, np.float32(0), smallest)  # so that 0, the commonest weight, stays representable
     flat = largest == minimum
-    sum_w = sum_in_order(importance)
-    sum_x = sum_in_order(importance * values)
+    largest = np.where(flat, NO_STEP, largest)
+    sum_w, sum_x = sum_in_order(importance), sum_in_order(importance * values)
 
-    inverse = np.float32(highest) / np.where(flat, np.float32(1), largest - minimum)
-    scale, origin = 1 / inverse, minimum
-    levels = levels_above(values, origin, inverse, highest)
-    least = deviation(levels, scale, minimum, values, importance, error)
-    grid, start = inverse.copy(), origin.copy()  # the best grid so far: its levels can be had again from these two
+    inverse = np.float32(highest) / (largest - minimum)
+    scale = 1 / inverse
+    levels = levels_above(values, minimum, inverse, highest)
+    least = deviation(values, levels, scale, minimum, importance, error)
+    grid, origin = inverse.copy(), minimum.copy()  # where the best levels come from: they are made again at the end
     for offset in offsets:
-        inverse = (offset + np.float32(highest)) / np.where(flat, np.float32(1), largest - minimum)
+        inverse = (offset + np.float32(highest)) / (largest - minimum)
         levels = levels_above(values, minimum, inverse, highest)
-        new_scale, new_minimum, solvable = least_squares_line(levels, values, importance, sum_w, sum_x)
-        new_error = deviation(levels, new_scale, new_minimum, values, importance, error)
-        better = solvable & (new_error < least)
-        least = np.where(better, new_error, least)
-        grid, start = np.where(better, inverse, grid), np.where(better, minimum, start)
-        scale, minimum = np.where(better, new_scale, scale), np.where(better, new_minimum, minimum)
-    levels = levels_above(values, start, grid, highest)
-    return (
-        np.where(flat, np.float32(0), scale),
-        minimum,
-        np.where(flat, np.float32(0), levels),
-    )
+        new_scale, new_minimum, solvable = least_squares_line(values, levels, importance, sum_w, sum_x)
+        new_error = deviation(values, levels, new_scale, new_minimum, importance, error)
+        won = np.flatnonzero(solvable & (new_error < least))
+        grid[won], origin[won] = inverse[won], minimum[won]
+        least[won], scale[won], minimum[won] = new_error[won], new_scale[won], new_minimum[won]
+    return np.where(flat, np.float32(0), scale), minimum, levels_above(values, origin, grid, highest)
 
 
 def levels_above(values: Groups, minimum: PerGroup, inverse_scale: PerGroup, highest: int) -> Groups:
@@ -92,27 +86,27 @@ def levels_above(values: Groups, minimum: PerGroup, inverse_scale: PerGroup, hig
     return np.clip(levels, 0, highest, out=levels)
 
 
-def least_squares_line(levels: Groups, values: Groups, importance: Groups, sum_w: PerGroup, sum_x: PerGroup):
+def least_squares_line(values: Groups, levels: Groups, importance: Groups, sum_w: PerGroup, sum_x: PerGroup):
     """The straight line value = scale * level + minimum with the least weighted square error, with minimum <= 0.
 
-    `solvable` is false where all levels are equal: no line is determined.
+    The third result, `solvable`, is false where all levels are equal: they determine no line.
     """
     weighted = importance * levels
-    sum_l = sum_in_order(weighted)
-    sum_xl = sum_in_order(weighted * values)
+    sum_l, sum_xl = sum_in_order(weighted), sum_in_order(weighted * values)
     weighted *= levels
     sum_l2 = sum_in_order(weighted)
     determinant = sum_w * sum_l2 - sum_l * sum_l
     scale = (sum_w * sum_xl - sum_x * sum_l) / determinant
     minimum = (sum_l2 * sum_x - sum_l * sum_xl) / determinant
-    through_zero = minimum > 0  # not allowed: then the best line through the origin
-    scale = np.where(through_zero, sum_xl / sum_l2, scale)
-    minimum = np.where(through_zero, np.float32(0), minimum)
+    positive = np.flatnonzero(minimum > 0)  # not allowed: there the best line through the origin takes its place
+    scale[positive], minimum[positive] = sum_xl[positive] / sum_l2[positive], 0
     return scale, minimum, determinant > 0
 
 
-def deviation(levels: Groups, scale: PerGroup, minimum: PerGroup, values: Groups, importance: Groups, error):
-    """The weighted error of a group's levels, scale and minimum."""
+def deviation(
+    values: Groups, levels: Groups, scale: PerGroup, minimum: PerGroup, importance: Groups, error
+) -> PerGroup:
+    """The error of each group, as the module's formula has it."""
     difference = levels * scale
     difference += minimum
     difference -= values
@@ -121,48 +115,54 @@ def deviation(levels: Groups, scale: PerGroup, minimum: PerGroup, values: Groups
     return sum_in_order(difference)
 
 
-def first_of(values: Groups, index) -> PerGroup:
-    """From each group the value at its index: with argmin or argmax the first of the extreme ones, sign of zero kept."""
-    return np.take_along_axis(values, index[None], axis=0)[0]
-
-
-def extreme_of(values: Groups) -> PerGroup:
-    """The value of the largest magnitude in each group, its sign kept; the first of several; NaN does not count."""
-    extreme = first_of(values, np.abs(values).argmax(axis=0))  # argmax stops at a NaN: huge weights overflow to it
-    if np.isnan(extreme).any():
-        return extreme_of(np.where(np.isnan(values), np.float32(0), values))
-    return extreme
-
-
-# ---- one signed scale: Q3_K, Q6_K, and Q4_0, Q5_0 with importance ----
+# ---- one signed scale: Q6_K, and with importance also Q3_K, Q4_0, Q5_0 ----
 
 
 def fit_symmetric_scale(values: Groups, importance: Groups, highest: int):
     """Levels -highest..highest-1 with value = scale * level: ggml's make_qx_quants (its rmse_type 1).
 
-    There is one negative level more than there are positive ones, so the scale gets the sign that gives the largest
-    magnitude to the lowest level. With levels fixed, the best scale is sum(w l v) / sum(w l l), and what it takes away
-    from the error is sum(w l v)^2 / sum(w l l): the gain that the nineteen tried grids are compared by.
+    There is one negative level more than there are positive ones, so the scale gets the sign that sends the value of
+    largest magnitude to the lowest level. With the levels fixed, the best scale is sum(w l v) / sum(w l l), and it
+    lessens the error by sum(w l v)^2 / sum(w l l): the gain by which the nineteen grids are compared.
 
-    Returns the scale and the levels raised by `highest`, as they are stored.
+    Returns scales, and levels raised by `highest` so that they are not negative; a group of zeros has raised levels 0.
     """
-    extreme = extreme_of(values)
-    zero = np.abs(extreme) < ALL_ZERO
-    weighted_values = importance * values
-
-    grid = np.float32(-highest) / np.where(zero, np.float32(1), extreme)
-    sum_lx, sum_l2 = moments(signed_levels(values, grid, highest), weighted_values, importance)
+    extreme, zero = width_of(values)
+    weighted = importance * values
+    grid = np.float32(-highest) / extreme
+    sum_lx, sum_l2 = moments(signed_levels(values, grid, highest), weighted, importance)
     scale = np.where(sum_l2 == 0, np.float32(0), sum_lx / sum_l2)
     gain = scale * sum_lx
     for offset in np.float32(0.1) * np.float32([*range(-9, 0), *range(1, 10)]):
-        inverse = -(np.float32(highest) + offset) / np.where(zero, np.float32(1), extreme)
-        sum_lx, sum_l2 = moments(signed_levels(values, inverse, highest), weighted_values, importance)
-        better = (sum_l2 > 0) & (sum_lx * sum_lx > gain * sum_l2)
-        grid = np.where(better, inverse, grid)
-        scale = np.where(better, sum_lx / sum_l2, scale)
-        gain = np.where(better, scale * sum_lx, gain)
-    stored = signed_levels(values, grid, highest) + np.float32(highest)
-    return np.where(zero, np.float32(0), scale), np.where(zero, np.float32(0), stored)
+        inverse = -(np.float32(highest) + offset) / extreme
+        sum_lx, sum_l2 = moments(signed_levels(values, inverse, highest), weighted, importance)
+        won = np.flatnonzero((sum_l2 > 0) & (sum_lx * sum_lx > gain * sum_l2))
+        grid[won], scale[won] = inverse[won], sum_lx[won] / sum_l2[won]
+        gain[won] = scale[won] * sum_lx[won]
+    raised = signed_levels(values, grid, highest) + np.float32(highest)
+    return np.where(zero, np.float32(0), scale), np.where(zero, np.float32(0), raised)
+
+
+def fit_symmetric_scale_by_descent(values: Groups, highest: int):
+    """As `fit_symmetric_scale` with importance v^2, but found level by level: ggml's make_q3_quants.
+
+    With as few as eight levels even a slightly different grid moves many values at once, a coarse search; moving them
+    one at a time is a finer one.
+    """
+    extreme, zero = width_of(values)
+    importance = values * values
+    levels = signed_levels(values, np.float32(-highest) / extreme, highest)
+    sums = moments(levels, importance * values, importance)
+    levels, sum_lx, sum_l2 = descend(values, levels, importance, *sums, lowest=-highest, highest=highest - 1)
+    scale = np.where(sum_l2 > 0, sum_lx / sum_l2, np.float32(0))
+    return scale, np.where(zero, np.float32(0), levels + np.float32(highest))
+
+
+def width_of(values: Groups):
+    """The value that decides how wide a group's grid is, and which groups are all zeros."""
+    extreme = extreme_of(values)
+    zero = np.abs(extreme) < ALL_ZERO
+    return np.where(zero, NO_STEP, extreme), zero
 
 
 def signed_levels(values: Groups, inverse_scale: PerGroup, highest: int) -> Groups:
@@ -171,101 +171,114 @@ def signed_levels(values: Groups, inverse_scale: PerGroup, highest: int) -> Grou
 
 
 def moments(levels: Groups, weighted_values: Groups, importance: Groups) -> tuple[PerGroup, PerGroup]:
-    """sum(w v l) and sum(w l l), from which follow the best scale and its error."""
+    """sum(w v l) and sum(w l l), from which follow the best scale and its gain."""
     squares = importance * levels
     squares *= levels
     return sum_in_order(weighted_values * levels), sum_in_order(squares)
 
 
-def fit_symmetric_scale_by_descent(values: Groups, highest: int):
-    """As `fit_symmetric_scale` with importance v^2, but found level by level: ggml's make_q3_quants.
-
-    With eight levels a better grid changes almost every level, so here the levels are improved one at a time instead.
-    """
-    extreme = extreme_of(values)
-    zero = np.abs(extreme) < ALL_ZERO
-    importance = values * values
-    weighted_values = importance * values
-    levels = signed_levels(values, np.float32(-highest) / np.where(zero, np.float32(1), extreme), highest)
-    sums = moments(levels, weighted_values, importance)
-    levels, sum_lx, sum_l2 = descend(levels, *sums, values, importance, -highest, highest - 1)
-    scale = np.where(sum_l2 > 0, sum_lx / sum_l2, np.float32(0))
-    return np.where(zero, np.float32(0), scale), np.where(zero, np.float32(0), levels + np.float32(highest))
-
-
-# ---- the scale of scales: with importance, Q2_K, Q4_K, Q5_K; also IQ2_XXS ----
+# ---- one positive scale, for scales: with importance Q2_K, Q4_K, Q5_K; also IQ2_XXS ----
 
 
 def fit_positive_scale(values: Groups, importance: Groups, highest: int):
     """Levels 0..highest with value = scale * level for values that are not negative: ggml's make_qp_quants.
 
-    Nine grids are compared by their error, and from the best one the levels are improved one at a time.
+    Nine grids are compared by their error, and from the best one the levels are improved one at a time. ggml keeps the
+    levels in unsigned bytes: should a value be negative after all, by a rounding error, its level wraps round.
     """
     largest = values.max(axis=0, initial=0)
-    zero = largest < ALL_ZERO
-    largest = np.where(zero, np.float32(1), largest)
+    largest = np.where(largest < ALL_ZERO, NO_STEP, largest)
     grid = np.float32(highest) / largest
-    least = square_error(as_byte(nearest_int(values * grid)), 1 / grid, values, importance)
+    least = square_error(values, as_byte(nearest_int(values * grid)), 1 / grid, importance)
     for offset in np.float32(0.1) * np.float32([-4, -3, -2, -1, 1, 2, 3, 4]):
         inverse = (offset + np.float32(highest)) / largest
-        new_error = square_error(np.minimum(nearest_int(values * inverse), highest), 1 / inverse, values, importance)
-        better = new_error < least
-        least, grid = np.where(better, new_error, least), np.where(better, inverse, grid)
+        new_error = square_error(values, np.minimum(nearest_int(values * inverse), highest), 1 / inverse, importance)
+        won = np.flatnonzero(new_error < least)
+        least[won], grid[won] = new_error[won], inverse[won]
     levels = np.minimum(nearest_int(values * grid), highest)
     sums = moments(levels, importance * values, importance)
-    levels, sum_lx, sum_l2 = descend(as_byte(levels), *sums, values, importance, None, highest)
-    scale = np.where(sum_l2 > 0, sum_lx / sum_l2, np.float32(0))
-    return np.where(zero, np.float32(0), scale), np.where(zero, np.float32(0), levels)
+    levels, sum_lx, sum_l2 = descend(values, as_byte(levels), importance, *sums, lowest=None, highest=highest)
+    return np.where(sum_l2 > 0, sum_lx / sum_l2, np.float32(0)), levels
 
 
-def square_error(levels: Groups, scale: PerGroup, values: Groups, importance: Groups) -> PerGroup:
+def square_error(values: Groups, levels: Groups, scale: PerGroup, importance: Groups) -> PerGroup:
     difference = values - scale * levels
     return sum_in_order(importance * difference * difference)
 
 
 def as_byte(levels):
-    """What is left of a level in an unsigned byte, where ggml keeps it: a negative level wraps round to 256 + level."""
+    """What an unsigned byte keeps of a level: -1 becomes 255."""
     return np.mod(levels, np.float32(256))
 
 
 # ---- one level at a time ----
 
 
-def descend(levels: Groups, sum_lx: PerGroup, sum_l2: PerGroup, values: Groups, importance: Groups, lowest, highest):
+def descend(values: Groups, levels: Groups, importance: Groups, sum_lx: PerGroup, sum_l2: PerGroup, lowest, highest):
     """Move single levels for as long as that lessens the error, at most five times through the group.
 
-    Taking one value out of the two sums gives the scale that the others alone would choose; the nearest level on *that*
-    grid is the candidate, and it stays if sum(w l v)^2 / sum(w l l) grows. `lowest` None: levels are unsigned bytes.
-    Returns the levels and the two sums that belong to them.
+    `sum_lx` and `sum_l2` are the `moments` of the levels; all three are returned as they are in the end. With `lowest`
+    None the levels are unsigned bytes.
     """
     levels, sum_lx, sum_l2 = levels.copy(), sum_lx.copy(), sum_l2.copy()
-    moving = np.arange(levels.shape[1])  # the groups where the last pass moved something: the others are done
+    moving = np.arange(levels.shape[1])  # the groups in which the last pass moved something: the others are done
     for _ in range(5):
-        state = levels[:, moving], sum_lx[moving], sum_l2[moving]
-        state, moved = descend_once(*state, values[:, moving], importance[:, moving], lowest, highest)
-        levels[:, moving], sum_lx[moving], sum_l2[moving] = state
+        part = levels[:, moving], sum_lx[moving], sum_l2[moving]
+        moved = descend_once(values[:, moving], importance[:, moving], *part, lowest, highest)
+        levels[:, moving], sum_lx[moving], sum_l2[moving] = part
         moving = moving[moved]
         if not moving.size:
             break
     return levels, sum_lx, sum_l2
 
 
-def descend_once(levels, sum_lx, sum_l2, values, importance, lowest, highest):
+def descend_once(values, importance, levels, sum_lx, sum_l2, lowest, highest):
+    """One pass over the values of each group, changing levels and sums in place; returns where anything moved.
+
+    Without one of the values, the two sums give the scale that all the others would choose. The value's nearest level
+    on *that* grid is the candidate, and it is taken if the gain sum(w l v)^2 / sum(w l l) grows.
+    """
     moved = np.zeros(levels.shape[1], bool)
-    for level, value, weight in zip(levels, values, importance, strict=True):
-        weighted_value = weight * value
-        rest_lx = sum_lx - weighted_value * level
-        rest_l2 = sum_l2 - weight * level * level
-        possible = rest_lx > 0
+    for v, w, level in zip(values, importance, levels, strict=True):
+        wv = w * v
+        rest_lx = sum_lx - wv * level
+        rest_l2 = sum_l2 - w * level * level
+        candidate = np.clip(nearest_int(v * rest_l2 / rest_lx), lowest, highest)
+        possible = (rest_lx > 0) & (candidate != level)
         if lowest is None:
             possible &= rest_l2 > 0
-        candidate = nearest_int(np.where(possible, value * rest_l2 / rest_lx, np.float32(0)))
-        candidate = np.clip(candidate, lowest, highest)
-        new_lx = rest_lx + weighted_value * candidate
-        new_l2 = rest_l2 + weight * candidate * candidate
-        gains = new_lx * new_lx * sum_l2 > sum_lx * sum_lx * new_l2
-        better = possible & (candidate != level) & (new_l2 > 0) & gains
-        level[...] = np.where(better, candidate if lowest is not None else as_byte(candidate), level)
-        sum_lx, sum_l2 = np.where(better, new_lx, sum_lx), np.where(better, new_l2, sum_l2)
-        moved |= better
-    return (levels, sum_lx, sum_l2), moved
+        at = np.flatnonzero(possible)
+        new_lx = rest_lx[at] + wv[at] * candidate[at]
+        new_l2 = rest_l2[at] + w[at] * candidate[at] * candidate[at]
+        old_lx, old_l2 = sum_lx[at], sum_l2[at]
+        gains = (new_l2 > 0) & (new_lx * new_lx * old_l2 > old_lx * old_lx * new_l2)
+        at = at[gains]
+        sum_lx[at], sum_l2[at] = new_lx[gains], new_l2[gains]
+        level[at] = candidate[at] if lowest is not None else as_byte(candidate[at])
+        moved[at] = True
+    return moved
+
+
+# ---- extreme values ----
+
+
+def smallest_of(values: Groups) -> PerGroup:
+    """The smallest value of each group; of 0 and -0, which are equal but not the same bits, the one that comes first."""
+    smallest = values.min(axis=0)
+    return first_of(values, values.argmin(axis=0)) if (smallest == 0).any() else smallest
+
+
+def extreme_of(values: Groups) -> PerGroup:
+    """The value of the largest magnitude in each group, with its sign; the first of several; NaN does not count."""
+    largest, smallest = values.max(axis=0), values.min(axis=0)
+    extreme = np.where(largest > -smallest, largest, smallest)
+    if np.isnan(extreme).any():  # huge weights overflow to infinity, and from there to NaN
+        return extreme_of(np.where(np.isnan(values), np.float32(0), values))
+    tied = np.flatnonzero(largest == -smallest)
+    extreme[tied] = first_of(values[:, tied], np.abs(values[:, tied]).argmax(axis=0))
+    return extreme
+
+
+def first_of(values: Groups, index: Int[np.ndarray, " groups"]) -> PerGroup:
+    """From each group the value at its index."""
+    return np.take_along_axis(values, index[None], axis=0)[0]
