@@ -221,12 +221,13 @@ def descend(values: Groups, levels: Groups, importance: Groups, sum_lx: PerGroup
     None the levels are unsigned bytes.
     """
     levels, sum_lx, sum_l2 = levels.copy(), sum_lx.copy(), sum_l2.copy()
-    moving = np.arange(levels.shape[1])  # the groups in which the last pass moved something: the others are done
+    everywhere = np.arange(levels.shape[1])
+    moving = slice(None)  # the groups in which the last pass moved something, at first all: the others are done
     for _ in range(5):
         part = levels[:, moving], sum_lx[moving], sum_l2[moving]
         moved = descend_once(values[:, moving], importance[:, moving], *part, lowest, highest)
         levels[:, moving], sum_lx[moving], sum_l2[moving] = part
-        moving = moving[moved]
+        moving = everywhere[moving][moved]
         if not moving.size:
             break
     return levels, sum_lx, sum_l2
@@ -239,22 +240,23 @@ def descend_once(values, importance, levels, sum_lx, sum_l2, lowest, highest):
     on *that* grid is the candidate, and it is taken if the gain sum(w l v)^2 / sum(w l l) grows.
     """
     moved = np.zeros(levels.shape[1], bool)
-    for v, w, level in zip(values, importance, levels, strict=True):
-        wv = w * v
+    for v, w, wv, level in zip(values, importance, importance * values, levels, strict=True):
         rest_lx = sum_lx - wv * level
         rest_l2 = sum_l2 - w * level * level
         candidate = np.clip(nearest_int(v * rest_l2 / rest_lx), lowest, highest)
         possible = (rest_lx > 0) & (candidate != level)
         if lowest is None:
             possible &= rest_l2 > 0
-        at = np.flatnonzero(possible)
-        new_lx = rest_lx[at] + wv[at] * candidate[at]
-        new_l2 = rest_l2[at] + w[at] * candidate[at] * candidate[at]
-        old_lx, old_l2 = sum_lx[at], sum_l2[at]
+        at = np.flatnonzero(possible)  # few: what follows is done for them alone
+        if not at.size:
+            continue
+        new, old_lx, old_l2 = candidate[at], sum_lx[at], sum_l2[at]
+        new_lx = rest_lx[at] + wv[at] * new
+        new_l2 = rest_l2[at] + w[at] * new * new
         gains = (new_l2 > 0) & (new_lx * new_lx * old_l2 > old_lx * old_lx * new_l2)
         at = at[gains]
         sum_lx[at], sum_l2[at] = new_lx[gains], new_l2[gains]
-        level[at] = candidate[at] if lowest is not None else as_byte(candidate[at])
+        level[at] = new[gains] if lowest is not None else as_byte(new[gains])
         moved[at] = True
     return moved
 
