@@ -16,7 +16,7 @@ Traceback (most recent call last):
 refllm.quants.scheme.QuantError: quantization scheme 4 was Q4_2, which GGUF files no longer have
 """
 
-from refllm.quants import floats, simple
+from refllm.quants import activations, few_bit, floats, fp4, legacy, simple, ternary
 from refllm.quants.k_minmax import Q2_K, Q4_K, Q5_K
 from refllm.quants.k_symmetric import Q3_K, Q6_K
 from refllm.quants.scheme import QuantError, Scheme
@@ -27,6 +27,11 @@ FAMILIES = (
     floats.SCHEMES,
     simple.SCHEMES,
     (Q2_K, Q3_K, Q4_K, Q5_K, Q6_K),
+    ternary.SCHEMES,
+    fp4.SCHEMES,
+    few_bit.SCHEMES,
+    activations.SCHEMES,
+    legacy.SCHEMES,
 )
 
 SCHEMES = {scheme.name: scheme for family in FAMILIES for scheme in family}

@@ -1,9 +1,8 @@
-"""The schemes with one scale per 32 weights: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q8_1.
+"""The schemes with one scale per 32 weights: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0.
 
 A block keeps 32 small integers, the levels, and a float16 scale `d`. In the schemes that end in _0 a weight is
 `d * level` with levels around zero; in those that end in _1 it is `d * level + m` with levels from zero upwards and the
-minimum `m` of the block. A fifth bit per level is kept apart from the nibbles, in `qh`. Q8_1 is never in a file: it
-holds activations, and its `s` is d times the sum of the levels, which a product with a `_1` block needs.
+minimum `m` of the block. A fifth bit per level is kept apart from the nibbles, in `qh`.
 
 The scale that is *stored* is rounded to float16, but the levels are found with the scale *before* rounding, as the C
 library does: encoding twice may differ from encoding once. With an importance for every column, scale and levels come
@@ -22,6 +21,7 @@ from jaxtyping import Float32
 
 from refllm.quants.bits import nibbles, pack_neighbours, pack_nibbles, unpack_neighbours
 from refllm.quants.rounding import round_half_away, to_int8
+from refllm.quants.scaling import Rows, assembled, inverse, largest, scaled, signed, widened
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import fit_scale_and_minimum, fit_symmetric_scale, grid_offsets
 
@@ -30,10 +30,6 @@ Q4_1_BLOCK = np.dtype([("d", "<f2"), ("m", "<f2"), ("qs", "u1", 16)])
 Q5_0_BLOCK = np.dtype([("d", "<f2"), ("qh", "u1", 4), ("qs", "u1", 16)])
 Q5_1_BLOCK = np.dtype([("d", "<f2"), ("m", "<f2"), ("qh", "u1", 4), ("qs", "u1", 16)])
 Q8_0_BLOCK = np.dtype([("d", "<f2"), ("qs", "i1", 32)])
-Q8_1_BLOCK = np.dtype([("d", "<f2"), ("s", "<f2"), ("qs", "i1", 32)])
-
-Rows = Float32[np.ndarray, "rows blocks block_size"]
-PerBlock = Float32[np.ndarray, "rows blocks"]
 
 # ---- blocks to weights ----
 
@@ -54,23 +50,8 @@ def decode_q5_1(block):
     return scaled(five_bits(block), block["d"]) + widened(block["m"])
 
 
-def decode_q8(block):
+def decode_q8_0(block):
     return scaled(block["qs"], block["d"])
-
-
-def scaled(levels, scale):
-    """The levels times the scale of their block."""
-    return levels.astype(np.float32) * widened(scale)
-
-
-def widened(scale):
-    """One number per block as float32, ready to meet the weights of its block."""
-    return scale.astype(np.float32)[..., None]
-
-
-def signed(levels, zero: int):
-    """Levels that are stored without a sign: `zero` is the stored number that means 0."""
-    return levels.view(np.int8) - np.int8(zero)
 
 
 def five_bits(block):
@@ -103,20 +84,6 @@ def encode_q5_1(weights: Rows, importance=None) -> np.ndarray:
 def encode_q8_0(weights: Rows, importance=None) -> np.ndarray:
     scale, levels = eight_bits(weights)
     return assembled(Q8_0_BLOCK, d=scale, qs=levels)
-
-
-def encode_q8_1(weights: Rows, importance=None) -> np.ndarray:
-    scale, levels = eight_bits(weights)
-    total = levels.sum(-1, dtype=np.int32).astype(np.float32)
-    return assembled(Q8_1_BLOCK, d=scale, s=total * scale, qs=levels)
-
-
-def assembled(layout: np.dtype, **fields) -> np.ndarray:
-    """Blocks with these fields; a float32 scale is rounded to the width it has in the layout."""
-    blocks = np.empty(fields["d"].shape[:2], layout)
-    for name, field in fields.items():
-        blocks[name] = field
-    return blocks
 
 
 def low_and_high(levels) -> dict:
@@ -154,16 +121,6 @@ def eight_bits(weights: Rows):
     return scale[..., 0], to_int8(round_half_away(weights * inverse(scale)))
 
 
-def largest(weights: Rows):
-    """The weight of each block that is farthest from zero, with its sign; the first of several."""
-    return np.take_along_axis(weights, np.abs(weights).argmax(-1, keepdims=True), -1) + np.float32(0)  # no -0
-
-
-def inverse(scale):
-    """1/scale, and 0 for a block of zeros."""
-    return np.where(scale == 0, np.float32(0), np.float32(1) / scale)
-
-
 def in_groups(fit, weights: Rows, importance, *options):
     """Run a search from `search.py`, which wants [values of a group, groups], over the blocks as groups."""
     lanes = [array.reshape(-1, weights.shape[-1]).T for array in (weights, emphasis(weights, importance))]
@@ -187,7 +144,6 @@ Q4_0 = Scheme("Q4_0", Q4_0_BLOCK, decode_q4_0, encode_q4_0, id=2)
 Q4_1 = Scheme("Q4_1", Q4_1_BLOCK, decode_q4_1, encode_q4_1, id=3)
 Q5_0 = Scheme("Q5_0", Q5_0_BLOCK, decode_q5_0, encode_q5_0, id=6)
 Q5_1 = Scheme("Q5_1", Q5_1_BLOCK, decode_q5_1, encode_q5_1, id=7)
-Q8_0 = Scheme("Q8_0", Q8_0_BLOCK, decode_q8, encode_q8_0, id=8)
-Q8_1 = Scheme("Q8_1", Q8_1_BLOCK, decode_q8, encode_q8_1, id=9)
+Q8_0 = Scheme("Q8_0", Q8_0_BLOCK, decode_q8_0, encode_q8_0, id=8)
 
-SCHEMES = (Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q8_1)
+SCHEMES = (Q4_0, Q4_1, Q5_0, Q5_1, Q8_0)
