@@ -38,7 +38,7 @@ Blocks = Shaped[np.ndarray, "... blocks"]
 Weights = Float32[np.ndarray, "... weights"]
 Importance = Float32[np.ndarray, " weights"]
 
-WEIGHTS_PER_SLICE = 1 << 18  # what one thread works on at a time: it fits the cache, and memory stays bounded
+WEIGHTS_PER_SLICE = 1 << 17  # what one thread works on at a time: it fits the cache, and memory stays bounded
 
 
 class QuantError(RefllmError):
