@@ -11,6 +11,7 @@ refllm ...
 
 import argparse
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -33,6 +34,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Chinese letters gets codes, not a crash
     argv = list(sys.argv[1:] if argv is None else argv)
     verbose = "-v" in argv or "--verbose" in argv
     try:
@@ -51,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if verbose:
             traceback.print_exc()
-        print(f"refllm: internal error: {type(error).__name__}: {error} (-v shows where)", file=sys.stderr)
+        print(f"refllm: internal error: {type(error).__name__}: {_one_line(error)} (-v shows where)", file=sys.stderr)
         return 1
 
 
@@ -99,6 +103,8 @@ commands:
 
 
 def _one_line(error: Exception) -> str:
+    """The message without line breaks, and without control characters from a file's name that a terminal would obey."""
+    text = str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
+        text = f"{error.filename}: {error.strerror}"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(text.split()))

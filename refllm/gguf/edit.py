@@ -1,8 +1,8 @@
 """Changing the metadata of a file, whatever its size: the tensors stream past, a few MB at a time.
 
 First keys are removed, then renamed, then set. A key that is set keeps its place and its stored type, and a value that
-this type cannot hold is an error; to change the type, remove and set in one call. The new file replaces the old one
-only when it is complete. A shard of a split model is edited alone.
+this type cannot hold is an error; to change the type too, let `set` be a `Metadata` that has one. The new file replaces
+the old one only when it is complete. A shard of a split model is edited alone.
 
 >>> import pathlib, tempfile, refllm
 >>> path = pathlib.Path(tempfile.mkdtemp()) / "demo.gguf"
@@ -37,7 +37,7 @@ def edit(
     """Write the file at `path` with changed metadata to `out`, or over itself."""
     with open_one(pathlib.Path(path)) as f:
         metadata = renamed(without(f.metadata, remove), rename)
-        metadata.update(set)
+        metadata |= set
         write(path if out is None else out, metadata, f.tensors, version=f.version, byte_order=f.byte_order)
 
 

@@ -98,10 +98,15 @@ class Metadata(dict):
     def copy(self) -> "Metadata":
         return Metadata(self)
 
+    def __ior__(self, other: Mapping) -> "Metadata":
+        """Take over the other's values, and its types where it has them."""
+        self.update(other)
+        self.types.update(getattr(other, "types", {}))
+        return self
+
     def __or__(self, other: Mapping) -> "Metadata":
         joined = self.copy()
-        joined.update(other)
-        joined.types.update(getattr(other, "types", {}))
+        joined |= other
         return joined
 
     def __repr__(self) -> str:
