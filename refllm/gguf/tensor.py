@@ -68,10 +68,13 @@ class Tensor:
         """The weights as float32, in `shape`."""
         return self.scheme.dequantize(self.data).reshape(self.shape)
 
-    def slices(self) -> Iterator[np.ndarray]:
-        """All blocks in order, a few MB at a time; the memory of each slice is given back before the next."""
+    def slices(self, unit: int = 1) -> Iterator[np.ndarray]:
+        """All blocks in order, a few MB at a time; the memory of each slice is given back before the next.
+
+        A slice ends at a multiple of `unit` blocks: with `block_shape[-1]`, no row is cut.
+        """
         blocks = self.data.reshape(-1)
-        step = max(1, SLICE_BYTES // self.scheme.block_bytes)
+        step = max(1, SLICE_BYTES // (unit * self.scheme.block_bytes)) * unit
         for start in range(0, len(blocks), step):
             yield blocks[start : start + step]
             self._forget(start * self.scheme.block_bytes, step * self.scheme.block_bytes)
