@@ -1,12 +1,12 @@
 """Showing things in a lesson: a figure with words for those who cannot see it, and the source that really runs.
 
 A figure is drawn as PNG at a fixed size, so that its bytes depend on the fonts that matplotlib brings and on nothing
-else of the machine. Its description is the image's `alt` text (in exports to HTML), its plain-text form (in a terminal,
-and what the notebook lane compares) and a line under the picture (in Jupyter, which passes no `alt` text on). The
-pixels themselves are compared by nobody: a cell beside the figure asserts on the numbers that it shows.
+else of the machine. Its description stands under it, for everybody, because JupyterLab passes no `alt` text on; where
+one is read (nbconvert's classic pages), it is the picture's `alt` text as well. Nobody compares the pixels: a cell
+beside the figure asserts on the numbers that it shows.
 
 >>> show_source(data)  # doctest: +ELLIPSIS
-def data(name):
+def data(name: str) -> pathlib.Path:
     ...
 """
 
@@ -27,9 +27,9 @@ def show(figure, *, alt: str) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=100, bbox_inches="tight", metadata={"Software": None})
     matplotlib.pyplot.close(figure)
-    text = f"Figure: {alt}"
-    display({"image/png": picture.getvalue(), "text/plain": text}, raw=True, metadata={"image/png": {"alt": alt}})
-    print(text)
+    forms = {"image/png": picture.getvalue(), "text/plain": "<figure>"}
+    display(forms, raw=True, metadata={"image/png": {"alt": alt}})
+    print(f"Figure: {alt}")
 
 
 def show_source(thing) -> None:
@@ -37,6 +37,6 @@ def show_source(thing) -> None:
     print(textwrap.dedent(inspect.getsource(thing)).rstrip())
 
 
-def data(name):
+def data(name: str) -> pathlib.Path:
     """The way from here to a file of `data/`: relative, so that it may be printed."""
     return pathlib.Path(os.path.relpath(_DATA / name))

@@ -8,6 +8,7 @@ import sys
 import xml.etree.ElementTree as xml
 
 import nbformat.v4 as v4
+import nbval.plugin
 import pytest
 
 from refllm.teach import rebuild
@@ -20,7 +21,7 @@ NETWORK = "import urllib.request\nurllib.request.urlopen('http://192.0.2.1', tim
 def lane_flags() -> list[str]:
     """The flags of the notebook lane as `make test` gives them."""
     recipe = (ROOT / "Makefile").read_text().replace("\\\n", " ")
-    return re.search(r"-m pytest (\S.*--nbval .*?)\$\(sort", recipe)[1].replace("-p no:doctest", "").split()
+    return re.search(r"-m pytest (\S.*--nbval .*?)\$\(sort", recipe)[1].split()
 
 
 def without_figure(notebook):
@@ -86,3 +87,11 @@ def test_the_network_was_refused_and_not_merely_out_of_reach(lane):
 
 def test_the_running_time_is_reported_beside_the_declared_one(lane):
     assert re.search(r"^true.ipynb: \d+\.\d s \(declared: 10 s\)$", lane[1], re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", ["0x46554747", "offset 0x0000000000000040", "1.23456789", "1 x 640x480"])
+def test_the_sanitizer_leaves_what_a_lesson_is_about(text):
+    patterns = nbval.plugin.get_sanitize_patterns((ROOT / "notebooks" / "sanitize.cfg").read_text())
+    assert len(patterns) == 2
+    for pattern, replacement in patterns:
+        assert re.sub(pattern, replacement, text) == text

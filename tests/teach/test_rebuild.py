@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import nbconvert
 import nbformat.v4 as v4
 import pytest
 
@@ -22,10 +23,12 @@ def test_the_outputs_are_those_of_a_clean_run(sample):
 
 def test_a_figure_is_a_picture_with_words(sample):
     picture, line = rebuild.read(sample).cells[3].outputs
-    assert picture.data["text/plain"] == "Figure: two bars"
+    assert picture.data["text/plain"] == "<figure>"
     assert picture.metadata["image/png"] == {"alt": "two bars"}
     assert picture.data["image/png"].startswith("iVBORw0KGgo")
     assert line.text == "Figure: two bars\n"
+    page, _ = nbconvert.HTMLExporter(template_name="classic").from_notebook_node(rebuild.read(sample))
+    assert 'alt="two bars"' in page
 
 
 def test_a_second_rebuild_changes_no_byte(sample):
