@@ -62,18 +62,18 @@ def one_folder_deeper(markdown: str) -> str:
 def _stub(indent: str, solution: str) -> str:
     if indent:
         return f'{indent}raise NotImplementedError("your turn")'
-    stubs = [line for statement in ast.parse(solution).body for line in _stub_lines(statement, solution)]
+    stubs = [stub for statement in ast.parse(solution).body for stub in _stubs_of(statement, solution)]
     return "\n".join(dict.fromkeys(stubs)) or "...  # your turn"
 
 
-def _stub_lines(statement: ast.stmt, solution: str) -> list[str]:
-    """The lines that define what `statement` defines, without saying how."""
+def _stubs_of(statement: ast.stmt, solution: str) -> list[str]:
+    """What defines the names that `statement` defines, without saying how."""
     if isinstance(statement, ast.FunctionDef):
         head = ast.FunctionDef(**{**vars(statement), "body": [ast.Pass()]})
         lines = [ast.unparse(head).removesuffix("\n    pass")]
         if ast.get_docstring(statement) is not None:
             lines.append(f"    {ast.get_source_segment(solution, statement.body[0])}")
-        return [*lines, '    raise NotImplementedError("your turn")']
+        return ["\n".join([*lines, '    raise NotImplementedError("your turn")'])]
     if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
         return []
     names = [node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]

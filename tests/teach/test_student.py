@@ -7,6 +7,7 @@ import pytest
 from refllm.errors import RefllmError
 from refllm.teach.student import one_folder_deeper, student_copy, without_solutions
 
+RAISE = '    raise NotImplementedError("your turn")'
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
 
@@ -20,6 +21,7 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
         ("x = []\nfor i in range(3):\n    x = [*x, i]", "x = ...  # your turn"),
         ("x = 1\nx = x + 1", "x = ...  # your turn"),
         ("print(3)", "...  # your turn"),
+        ("def f():\n    return 1\n\ndef g():\n    return 2", f"def f():\n{RAISE}\ndef g():\n{RAISE}"),
         ("", "...  # your turn"),
         ("def f(a, *, b=2):\n    return a", 'def f(a, *, b=2):\n    raise NotImplementedError("your turn")'),
         (
