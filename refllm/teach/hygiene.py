@@ -55,7 +55,7 @@ def execution_counts(notebook) -> list[str]:
 def stderr_outputs(notebook) -> list[str]:
     """Nothing on stderr: a warning in a lesson is a question without an answer."""
     return [
-        f"cell {number}: stderr: {output.text.strip().splitlines()[0]}"
+        f"cell {number}: stderr: {output.text.strip()[:80]}"
         for number, output in outputs(notebook)
         if output.output_type == "stream" and output.name == "stderr"
     ]
