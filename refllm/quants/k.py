@@ -1,20 +1,19 @@
 """What all K-quants share: a block of 256 weights in groups of 16 or 32, and scales that are themselves quantized.
 
-A scale for every 32 weights costs half a bit per weight; a scale and a minimum cost a whole bit. K-quants
-give smaller groups a scale for less: 8 or 16 groups form a block of 256 weights, their scales are small integers of 4,
-6 or 8 bits, and one float16 per block is the scale of these scales. So Q4_K pays 4.5 bits per weight for scale *and*
-minimum, as much as Q4_0 pays for a scale alone.
+A float16 scale for every 32 weights costs half a bit per weight; a scale and a minimum cost a whole bit. K-quants get
+both for half a bit: 8 or 16 groups form a block of 256 weights, the numbers of a group are small integers of 4, 6 or 8
+bits, and one float16 per block (one for scales, one for minimums) is the scale of these scales.
 
 Encoding has four steps, the same in `k_minmax.py` (Q2_K, Q4_K, Q5_K) and `k_symmetric.py` (Q3_K, Q6_K):
 
-1. every group finds its own best scale, as if it were stored exactly  (`search.py`);
+1. every group finds its own best scale, as if that were stored exactly  (`search.py`);
 2. the scales of a block are quantized, which moves each of them a little;
-3. the block's float16 scale is rounded, which moves all of them again;
-4. every weight is rounded once more, now with the scale that a reader will really see. Without this step the levels
-   would answer a question that nobody asks: which level is nearest on a grid that was not stored.
+3. the block's own scale is rounded to float16, which moves all of them again;
+4. every weight is rounded once more, now with the scale that a reader will see. Without this step the levels would
+   answer a question nobody asks: which level is nearest on a grid that was never stored.
 
-The searches want arrays `[weights of a group, groups]` (sums over a group are then sums over the first axis, exact and
-fast). The groups are ordered so that the blocks lie side by side: first group 0 of all blocks, then group 1 of all ...
+The searches want arrays `[weights of a group, groups]`: a sum over a group is then a sum over the first axis, which is
+fast and in the order of C's loop. The groups lie in the order: group 0 of all blocks, group 1 of all blocks ...
 
 >>> weights = np.arange(512, dtype=np.float32).reshape(1, 2, 256)
 >>> groups = in_groups(weights, 32)
@@ -26,7 +25,7 @@ array([[  0., 256.,  32., 288.],
 """
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import Float16, Float32, Integer, Shaped, UInt8
 
 from refllm.quants.rounding import nearest_int, sum_in_order
 from refllm.quants.search import Groups, PerGroup
@@ -34,7 +33,7 @@ from refllm.quants.search import Groups, PerGroup
 BLOCK_SIZE = 256
 
 Rows = Float32[np.ndarray, "rows blocks block_size"]
-PerBlock = Float32[np.ndarray, "groups_of_a_block blocks"]
+Levels = UInt8[np.ndarray, "rows blocks block_size"]
 
 
 def in_groups(weights: Rows, size: int) -> Groups:
@@ -43,42 +42,58 @@ def in_groups(weights: Rows, size: int) -> Groups:
     return np.ascontiguousarray(groups.transpose(2, 1, 0)).reshape(size, -1)
 
 
-def in_rows(levels: Groups, size: int, shape) -> UInt8[np.ndarray, "rows blocks block_size"]:
-    """The inverse of `in_groups`, for levels: small integers from here on."""
+def in_rows(levels: Groups, size: int, shape: tuple[int, ...]) -> Levels:
+    """The inverse of `in_groups`, for levels, which are small integers from here on."""
     groups = levels.astype(np.uint8).reshape(size, BLOCK_SIZE // size, -1)
     return groups.transpose(2, 1, 0).reshape(shape)
 
 
-def by_block(per_group: Shaped[np.ndarray, " groups"], size: int) -> Shaped[np.ndarray, "groups_of_a_block blocks"]:
-    """One number per group as [groups of a block, blocks]: each block is now a lane whose scales can be quantized."""
+def by_block(per_group: PerGroup, size: int) -> Float32[np.ndarray, "groups_of_a_block blocks"]:
+    """One number per group as [groups of a block, blocks]: now a block is a group whose values are its scales."""
     return per_group.reshape(BLOCK_SIZE // size, -1)
 
 
+def in_fields(per_block: Shaped[np.ndarray, "numbers blocks"], shape) -> Shaped[np.ndarray, "rows blocks numbers"]:
+    """What `by_block` and the searches after it found, as a block's field wants it."""
+    return per_block.T.reshape(*shape, -1)
+
+
 def emphasis(weights: Rows, importance: Float32[np.ndarray, "blocks block_size"], size: int, factor: int) -> Groups:
-    """How much an error in each weight matters, where the importance of each column is known.
+    """How much an error in each weight matters, where the importance of every column is known.
 
-    The importance of a column is the mean square of the activation that meets it. On top of it a large weight counts
-    more than a small one, softened by the mean square of its block so that small ones still count.
+    The importance of a column is the mean square of the activations that meet it. Besides, an error in a large weight
+    counts more than one in a small weight; the mean square of the block is added so that small ones count at all.
     """
-    squares = in_groups(weights * weights, size).reshape(size, -1, weights.size // BLOCK_SIZE)
-    mean_square = np.float32(factor) * sum_in_order((weights * weights).reshape(-1, BLOCK_SIZE).T) / np.float32(256)
-    columns = in_groups(np.broadcast_to(importance, weights.shape), size)
-    return columns * np.sqrt(squares + mean_square).reshape(size, -1)
+    squares = in_groups(weights * weights, BLOCK_SIZE)
+    mean_square = np.float32(factor) * sum_in_order(squares) / np.float32(BLOCK_SIZE)
+    magnitude = np.sqrt(squares + mean_square).reshape(BLOCK_SIZE // size, size, -1)
+    return for_every_row(importance, weights.shape, size) * magnitude.swapaxes(0, 1).reshape(size, -1)
 
 
-def round_again(values: Groups, scale: PerGroup, minimum, levels: Groups, lowest: int, highest: int) -> Groups:
-    """Step 4: the nearest levels for the scale and minimum that were stored, (value + minimum) / scale.
+def for_every_row(importance: Float32[np.ndarray, "blocks block_size"], shape: tuple[int, ...], size: int) -> Groups:
+    """The importance of the columns, repeated for every row, in groups."""
+    return in_groups(np.broadcast_to(importance, shape), size)
 
-    A group whose stored scale is 0 reads back as a constant whatever its levels are; those of the search stay.
+
+def as_stored(
+    scale: Float16[np.ndarray, "rows blocks"], numbers: Integer[np.ndarray, "rows blocks groups"]
+) -> PerGroup:
+    """Step 3: what a reader makes of a block's scale and its groups' integers, in the order of the groups."""
+    per_group = scale.astype(np.float32)[..., None] * numbers.astype(np.float32)
+    return per_group.reshape(-1, numbers.shape[-1]).T.reshape(-1)
+
+
+def round_again(values: Groups, scale: PerGroup, levels: Groups, lowest: int, highest: int) -> Groups:
+    """Step 4: the levels nearest to values / scale.
+
+    A group whose stored scale is 0 is read back as zeros whatever its levels are: there those of the search stay.
     """
     nothing = scale == 0
-    steps = values + minimum
-    steps /= np.where(nothing, np.float32(1), scale)
-    rounded = nearest_int(steps)
+    rounded = nearest_int(values / np.where(nothing, np.float32(1), scale))
     np.clip(rounded, lowest, highest, out=rounded)
     return np.where(nothing, levels, rounded) if nothing.any() else rounded
 
 
-def wrapped(levels: Float32[np.ndarray, "..."], integer: type) -> Shaped[np.ndarray, "..."]:
+def wrapped(levels: Float32[np.ndarray, "*shape"], integer: type) -> Integer[np.ndarray, "*shape"]:
     """Levels as integers of 8 bits, too large ones wrapping round as in a C assignment."""
     return levels.astype(np.int32).astype(integer)

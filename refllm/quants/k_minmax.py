@@ -19,10 +19,21 @@ import numpy as np
 from jaxtyping import UInt8
 
 from refllm.quants.bits import join, pack, pack_runs, unpack, unpack_runs
-from refllm.quants.k import Rows, by_block, emphasis, in_groups, in_rows, round_again, wrapped
+from refllm.quants.k import (
+    Levels,
+    Rows,
+    as_stored,
+    by_block,
+    emphasis,
+    in_fields,
+    in_groups,
+    in_rows,
+    round_again,
+    wrapped,
+)
 from refllm.quants.rounding import nearest_int, sum_in_order
 from refllm.quants.scheme import Scheme
-from refllm.quants.search import Groups, fit_positive_scale, fit_scale_and_minimum, grid_offsets
+from refllm.quants.search import Groups, PerGroup, fit_positive_scale, fit_scale_and_minimum, grid_offsets
 
 Q2_K_BLOCK = np.dtype([("scales", "u1", 16), ("qs", "u1", 64), ("d", "<f2"), ("dmin", "<f2")])
 Q4_K_BLOCK = np.dtype([("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("qs", "u1", 128)])
@@ -30,7 +41,7 @@ Q5_K_BLOCK = np.dtype([("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("qh
 
 FINE_GRIDS = grid_offsets(-0.9, 0.05, 36)  # tried where an importance is given: quality is wanted, time is not counted
 
-Scales = UInt8[np.ndarray, "... groups"]
+Numbers = UInt8[np.ndarray, "... groups"]
 
 
 # ---- reading ----
@@ -79,82 +90,87 @@ def encode_q2_k(weights: Rows, importance=None) -> np.ndarray:
     if importance is None:
         offsets = grid_offsets(-0.5, 0.1, 15)
         scales, minimums, levels = fit_scale_and_minimum(values, np.abs(values), 3, offsets, error=np.abs)
-        d, scales, dmin, minimums = scale_by_largest(scales, minimums, 16, 15)
+        d, scales, dmin, minimums = scales_of_largest(scales, minimums, 16, highest=15)
     else:
         weighting = emphasis(weights, importance, 16, factor=1)
         scales, minimums, levels = fit_scale_and_minimum(values, weighting, 3, FINE_GRIDS)
-        d, scales, dmin, minimums = scale_by_search(scales, minimums, weighting, 15)
+        d, scales, dmin, minimums = scales_of_search(scales, minimums, weighting, highest=15)
     block = np.empty(weights.shape[:-1], Q2_K_BLOCK)
     block["d"], block["dmin"] = d.reshape(block.shape), dmin.reshape(block.shape)
-    block["scales"] = (scales | minimums << 4).T.reshape(*block.shape, -1)
+    block["scales"] = in_fields(scales | minimums << 4, block.shape)
     levels = round_on_stored(block, block["scales"] & 15, block["scales"] >> 4, values, levels, 3)
     block["qs"] = pack_runs(in_rows(levels, 16, weights.shape), 2, run=32)
     return block
 
 
 def encode_q4_k(weights: Rows, importance=None) -> np.ndarray:
+    # With importance ggml does not clamp here: a negative scale, a byte of 253 or so, spills over. So be it.
+    clamp = 63 if importance is None else 255
     block = np.empty(weights.shape[:-1], Q4_K_BLOCK)
-    levels = encode_six_bit_scales(block, weights, importance, 15, grid_offsets(-1.0, 0.1, 20))
+    levels = encode_six_bit_scales(block, weights, importance, 15, grid_offsets(-1.0, 0.1, 20), clamp)
     block["qs"] = pack_runs(levels, 4, run=32)
     return block
 
 
 def encode_q5_k(weights: Rows, importance=None) -> np.ndarray:
     block = np.empty(weights.shape[:-1], Q5_K_BLOCK)
-    levels = encode_six_bit_scales(block, weights, importance, 31, grid_offsets(-0.5, 0.1, 15))
+    levels = encode_six_bit_scales(block, weights, importance, 31, grid_offsets(-0.5, 0.1, 15), clamp=63)
     block["qs"] = pack_runs(levels & 15, 4, run=32)
     block["qh"] = pack(levels >> 4, 1)
     return block
 
 
-def encode_six_bit_scales(block, weights: Rows, importance, highest: int, offsets) -> UInt8[np.ndarray, "..."]:
-    """Fill in everything of a Q4_K or Q5_K block but its levels, which are returned."""
+def encode_six_bit_scales(block, weights: Rows, importance, highest: int, offsets, clamp: int) -> Levels:
+    """Fill in everything of Q4_K or Q5_K blocks but the levels, which are returned."""
     values = in_groups(weights, 32)
     if importance is None:
         typical = np.sqrt(sum_in_order(values * values) / np.float32(32))
         weighting = np.abs(values) + typical  # a large weight counts up to a few times more than a small one
         scales, minimums, levels = fit_scale_and_minimum(values, weighting, highest, offsets)
-        d, scales, dmin, minimums = scale_by_largest(scales, minimums, 32, 63)
-        scales, minimums = np.minimum(scales, 63), np.minimum(minimums, 63)
+        d, scales, dmin, minimums = scales_of_largest(scales, minimums, 32, highest=63)
     else:
         weighting = emphasis(weights, importance, 32, factor=2)
         scales, minimums, levels = fit_scale_and_minimum(values, weighting, highest, FINE_GRIDS)
-        d, scales, dmin, minimums = scale_by_search(scales, minimums, weighting, 63)
+        d, scales, dmin, minimums = scales_of_search(scales, minimums, weighting, highest=63)
+    scales, minimums = (in_fields(np.minimum(numbers, clamp), block.shape) for numbers in (scales, minimums))
     block["d"], block["dmin"] = d.reshape(block.shape), dmin.reshape(block.shape)
-    block["scales"] = pack_six_bits(scales.T, minimums.T).reshape(*block.shape, -1)
+    block["scales"] = pack_six_bits(scales, minimums)
     levels = round_on_stored(block, *unpack_six_bits(block["scales"]), values, levels, highest)
     return in_rows(levels, 32, weights.shape)
 
 
-def scale_by_largest(scales, minimums, size: int, highest: int):
-    """Step 2, simple: the block's scale makes its largest group scale exactly `highest`, the others are rounded."""
-    parts = []
-    for numbers in by_block(scales, size), by_block(np.float32(0) - minimums, size):
+def scales_of_largest(scales: PerGroup, minimums: PerGroup, size: int, highest: int):
+    """Step 2, simple: a block's scale makes the largest of its group scales exactly `highest`; so too the minimums."""
+    found = []
+    for numbers in by_block(scales, size), by_block(below_zero(minimums), size):
         largest = numbers.max(axis=0, initial=0)
         inverse = np.where(largest > 0, np.float32(highest) / largest, np.float32(0))
-        parts += [largest / np.float32(highest), wrapped(nearest_int(numbers * inverse), np.uint8)]
-    return parts
+        found += [largest / np.float32(highest), wrapped(nearest_int(numbers * inverse), np.uint8)]
+    return found
 
 
-def scale_by_search(scales, minimums, weighting: Groups, highest: int):
-    """Step 2, with importance: a search for the block's two scales, where a group counts as much as its weights do."""
-    parts = []
+def scales_of_search(scales: PerGroup, minimums: PerGroup, weighting: Groups, highest: int):
+    """Step 2, with importance: a search finds the block's scales, where a group counts as much as all its weights."""
+    found = []
     size, total = len(weighting), sum_in_order(weighting)
-    for numbers in scales, np.float32(0) - minimums:
+    for numbers in scales, below_zero(minimums):
         scale, levels = fit_positive_scale(by_block(numbers, size), by_block(total, size), highest)
-        parts += [scale, levels.astype(np.uint8)]
-    return parts
+        found += [scale, levels.astype(np.uint8)]
+    return found
 
 
-def round_on_stored(block, scales: Scales, minimums: Scales, values: Groups, levels: Groups, highest: int) -> Groups:
-    """Steps 3 and 4: what a reader will make of the stored numbers, and the levels that suit it best."""
-    scale = block["d"].astype(np.float32)[..., None] * scales.astype(np.float32)
-    minimum = block["dmin"].astype(np.float32)[..., None] * minimums.astype(np.float32)
-    per_group = [np.ascontiguousarray(x.reshape(-1, x.shape[-1]).T).reshape(-1) for x in (scale, minimum)]
-    return round_again(values, *per_group, levels, 0, highest)
+def below_zero(minimums: PerGroup) -> PerGroup:
+    """How far the minimums lie below zero: that is what is stored. (0 - 0 is 0, while -0 would have a sign.)"""
+    return np.float32(0) - minimums
 
 
-def pack_six_bits(scales: Scales, minimums: Scales) -> UInt8[np.ndarray, "... bytes"]:
+def round_on_stored(block, scales: Numbers, minimums: Numbers, values: Groups, levels: Groups, highest: int):
+    """Steps 3 and 4: the levels on the grids that a reader will see."""
+    raised = values + as_stored(block["dmin"], minimums)
+    return round_again(raised, as_stored(block["d"], scales), levels, 0, highest)
+
+
+def pack_six_bits(scales: Numbers, minimums: Numbers) -> UInt8[np.ndarray, "... bytes"]:
     """The inverse of `unpack_six_bits`."""
     first = scales[..., :4] | scales[..., 4:] >> 4 << 6
     second = minimums[..., :4] | minimums[..., 4:] >> 4 << 6

@@ -17,7 +17,18 @@ import numpy as np
 from jaxtyping import Float32, Int8, UInt8
 
 from refllm.quants.bits import join, pack, pack_runs, unpack, unpack_runs
-from refllm.quants.k import Rows, by_block, emphasis, in_groups, in_rows, round_again, wrapped
+from refllm.quants.k import (
+    Rows,
+    as_stored,
+    by_block,
+    emphasis,
+    for_every_row,
+    in_fields,
+    in_groups,
+    in_rows,
+    round_again,
+    wrapped,
+)
 from refllm.quants.rounding import nearest_int, sum_in_order
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import (
@@ -30,9 +41,6 @@ from refllm.quants.search import (
 
 Q3_K_BLOCK = np.dtype([("hmask", "u1", 32), ("qs", "u1", 64), ("scales", "u1", 12), ("d", "<f2")])
 Q6_K_BLOCK = np.dtype([("ql", "u1", 128), ("qh", "u1", 64), ("scales", "i1", 16), ("d", "<f2")])
-
-Scales = Int8[np.ndarray, "... groups"]
-
 
 # ---- reading ----
 
@@ -67,7 +75,7 @@ def encode_q3_k(weights: Rows, importance=None) -> np.ndarray:
     values = in_groups(weights, 16)
     if importance is None:
         scales, levels = fit_symmetric_scale_by_descent(values, 4)
-        d, scales = share_of_extreme(by_block(scales, 16), 32)
+        d, scales = scales_of_extreme(by_block(scales, 16), 32)
         scales = np.where(d == 0, 0, np.clip(wrapped(scales, np.int8), -32, 31) + np.int8(32))
     else:
         weighting = emphasis(weights, importance, 16, factor=2)
@@ -75,8 +83,8 @@ def encode_q3_k(weights: Rows, importance=None) -> np.ndarray:
         d, scales = fit_symmetric_scale(by_block(scales, 16), by_block(sum_in_order(weighting), 16), 32)
     block = np.empty(weights.shape[:-1], Q3_K_BLOCK)
     block["d"] = d.reshape(block.shape)
-    block["scales"] = pack_signed_scales(scales.astype(np.uint8).T).reshape(*block.shape, -1)
-    levels = round_on_stored(block, unpack_signed_scales(block["scales"]), values, levels, 4)
+    block["scales"] = pack_signed_scales(in_fields(scales.astype(np.uint8), block.shape))
+    levels = round_on_stored(block["d"], unpack_signed_scales(block["scales"]), values, levels, 4)
     levels = in_rows(levels, 16, weights.shape)
     block["qs"] = pack_runs(levels & 3, 2, run=32)
     block["hmask"] = pack(levels >> 2, 1)
@@ -85,36 +93,32 @@ def encode_q3_k(weights: Rows, importance=None) -> np.ndarray:
 
 def encode_q6_k(weights: Rows, importance=None) -> np.ndarray:
     values = in_groups(weights, 16)
-    if importance is None:
-        weighting = values * values
-    else:
-        weighting = in_groups(np.broadcast_to(importance, weights.shape), 16)
-    scales, levels = fit_symmetric_scale(values, weighting, 32)
-    d, block_scales = share_of_extreme(by_block(scales, 16), 128)
+    # With importance, ggml takes it as it is here: an error in a large weight does not count more.
+    weighting = values * values if importance is None else for_every_row(importance, weights.shape, 16)
+    group_scales, levels = fit_symmetric_scale(values, weighting, 32)
+    d, scales = scales_of_extreme(by_block(group_scales, 16), 128)
     block = np.empty(weights.shape[:-1], Q6_K_BLOCK)
     block["d"] = d.reshape(block.shape)
-    block["scales"] = wrapped(np.minimum(block_scales, 127), np.int8).T.reshape(*block.shape, -1)
-    levels = in_rows(round_on_stored(block, block["scales"], values, levels, 32), 16, weights.shape)
+    block["scales"] = in_fields(wrapped(np.minimum(scales, 127), np.int8), block.shape)
+    levels = in_rows(round_on_stored(block["d"], block["scales"], values, levels, 32), 16, weights.shape)
     block["ql"] = pack_runs(levels & 15, 4, run=64)
     block["qh"] = pack_runs(levels >> 4, 2, run=32)
-    nothing = np.abs(extreme_of(by_block(scales, 16))) < ALL_ZERO
-    block[nothing.reshape(block.shape)] = np.zeros((), Q6_K_BLOCK)
+    zero = np.abs(extreme_of(by_block(group_scales, 16))) < ALL_ZERO
+    block[zero.reshape(block.shape)] = np.zeros((), Q6_K_BLOCK)
     return block
 
 
-def share_of_extreme(scales: Float32[np.ndarray, "groups blocks"], highest: int):
-    """Step 2, simple: the block's scale makes its largest group scale -highest, the others are rounded."""
+def scales_of_extreme(scales: Float32[np.ndarray, "groups blocks"], highest: int):
+    """Step 2, simple: a block's scale makes the group scale of largest magnitude exactly -highest."""
     extreme = extreme_of(scales)
     inverse = np.where(extreme == 0, np.float32(0), np.float32(-highest) / extreme)
     return np.where(extreme == 0, np.float32(0), 1 / inverse), nearest_int(scales * inverse)
 
 
-def round_on_stored(block, scales: Scales, values: Groups, levels: Groups, highest: int) -> Groups:
-    """Steps 3 and 4: what a reader will make of the stored scales, and the levels that suit it best."""
-    scale = block["d"].astype(np.float32)[..., None] * scales.astype(np.float32)
-    scale = np.ascontiguousarray(scale.reshape(-1, scale.shape[-1]).T).reshape(-1)
+def round_on_stored(d, scales: Int8[np.ndarray, "... groups"], values: Groups, levels: Groups, highest: int) -> Groups:
+    """Steps 3 and 4: the levels on the grids that a reader will see, raised by `highest` as they were."""
     signed = levels - np.float32(highest)
-    return round_again(values, scale, np.float32(0), signed, -highest, highest - 1) + np.float32(highest)
+    return round_again(values, as_stored(d, scales), signed, -highest, highest - 1) + np.float32(highest)
 
 
 def pack_signed_scales(raised: UInt8[np.ndarray, "... groups"]) -> UInt8[np.ndarray, "... bytes"]:

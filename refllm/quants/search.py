@@ -265,13 +265,13 @@ def descend_once(values, importance, levels, sum_lx, sum_l2, lowest, highest):
 
 
 def smallest_of(values: Groups) -> PerGroup:
-    """The smallest value of each group; of 0 and -0, which are equal but not the same bits, the one that comes first."""
+    """The smallest value of each group; of 0 and -0, equal but not the same bits, the one that comes first."""
     smallest = values.min(axis=0)
     return first_of(values, values.argmin(axis=0)) if (smallest == 0).any() else smallest
 
 
 def extreme_of(values: Groups) -> PerGroup:
-    """The value of the largest magnitude in each group, with its sign; the first of several; NaN does not count."""
+    """The value of largest magnitude in each group, with its sign; the first of several; NaN does not count."""
     largest, smallest = values.max(axis=0), values.min(axis=0)
     extreme = np.where(largest > -smallest, largest, smallest)
     if np.isnan(extreme).any():  # huge weights overflow to infinity, and from there to NaN
