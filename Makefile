@@ -23,12 +23,12 @@ chat: setup
 test: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q
-	$(BIN)/python -m pytest -q -p no:doctest --nbval --nbval-current-env --nbval-cell-timeout=60 \
+	$(BIN)/python -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=60 \
 	  --nbval-sanitize-with notebooks/sanitize.cfg $(sort $(wildcard notebooks/[0-9]*.ipynb))
 
 test-next:
 	@$(PYTHON) refllm/bootstrap.py --newest
-	@if [ -x $(NEXT)/python ]; then $(NEXT)/python -m pytest -q; fi
+	@if [ -x $(NEXT)/python ]; then $(NEXT)/python -m pytest -q --ignore=tests/teach; fi
 
 lab: setup
 	$(BIN)/jupyter lab notebooks

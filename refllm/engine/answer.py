@@ -53,7 +53,7 @@ class Answer:
     finish_reason: str = ""
 
     def __post_init__(self):
-        self.decoder = self.tokenizer.stream()
+        self.decoder = self.tokenizer.stream(continues=True)
         self.stops = StopStrings(list(self.options.stop))
         self.end_ids = set(self.options.stop_ids)
         if not self.options.ignore_eos:

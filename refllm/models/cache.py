@@ -22,13 +22,13 @@ from jaxtyping import Array, Float, Int
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Cache:
-    keys: Float[Array, "layers capacity kv_heads head_dim"]
-    values: Float[Array, "layers capacity kv_heads head_dim"]
-    length: Int[Array, ""]
+    keys: Float[Array, "*batch layers capacity kv_heads head_dim"]  # a batch of sequences: see `engine.batch`
+    values: Float[Array, "*batch layers capacity kv_heads head_dim"]
+    length: Int[Array, "*batch"]
 
     @property
     def capacity(self) -> int:
-        return self.keys.shape[1]
+        return self.keys.shape[-3]
 
 
 def empty(layers: int, capacity: int, kv_heads: int, head_dim: int, dtype: str = "float32") -> Cache:

@@ -1,9 +1,10 @@
-"""Tiny random models of every architecture, as GGUF files: what the tests run and what llama.cpp ran for the golden values.
+"""Tiny random models of every architecture as GGUF files, for the tests and for the libraries they are compared with.
 
-Two or three layers, grouped heads, odd sizes, and a small SentencePiece vocabulary of bytes and words. The weights come
-from a seeded generator, so that the file is the same everywhere; `tests/golden/models/make.py` records its hash.
+A few layers, grouped heads, odd sizes, and a small SentencePiece vocabulary of bytes and words. The weights come
+from a seeded generator, so that the file is the same everywhere; the golden values record its fingerprint.
 """
 
+import hashlib
 import pathlib
 
 import numpy as np
@@ -12,9 +13,8 @@ from refllm import gguf, quants
 from refllm.models.architectures import read_config
 from refllm.models.weights import ATTENTION, DENSE, EXTRAS, LAYER_TENSORS, MIXTURE, MODEL_TENSORS, axis_sizes
 
-WORDS = (
-    "▁the ▁a ▁of ▁and ▁to ▁in ▁is th he in er an re on ▁你 好 中 文 ▁one ▁two ▁red ▁cat s e t a o n i r h l d u".split()
-)
+WORDS = [*("▁the", "▁a", "▁of", "▁and", "▁to", "▁in", "▁is", "▁one", "▁two", "▁red", "▁cat", "▁你", "好", "中", "文")]
+WORDS += [*("th", "he", "in", "er", "an", "re", "on"), *"setaonirhldu"]
 
 COMMON = {
     "block_count": 3,
@@ -108,6 +108,14 @@ def fuse(made: dict, layers: int) -> dict:
     return made
 
 
+def fingerprint(variant: str) -> str:
+    """A hash of all weights: the same on every machine and with every version, or golden values mean nothing."""
+    digest = hashlib.sha256()
+    for name, array in sorted(tensors(variant).items()):
+        digest.update(name.encode() + array.tobytes())
+    return digest.hexdigest()
+
+
 def write(variant: str, path: pathlib.Path, scheme: str = "F32") -> pathlib.Path:
     """The model as a file; matrices in `scheme` where their rows divide into its blocks, else in float32."""
 
@@ -121,3 +129,11 @@ def write(variant: str, path: pathlib.Path, scheme: str = "F32") -> pathlib.Path
 
 def prompt(length: int = 64) -> list[int]:
     return [1, *np.random.default_rng(7).integers(3, 259 + len(WORDS), length - 1).tolist()]
+
+
+COLUMNS = slice(0, None, 5)  # the logits that golden files keep: every fifth, at every position
+
+
+def greedy_prompts(count: int) -> list[list[int]]:
+    rng = np.random.default_rng(11)
+    return [[1, *rng.integers(3, 259 + len(WORDS), 6).tolist()] for _ in range(count)]
