@@ -34,6 +34,7 @@ BLOCK_SIZE = 256
 
 Rows = Float32[np.ndarray, "rows blocks block_size"]
 Levels = UInt8[np.ndarray, "rows blocks block_size"]
+Numbers = Integer[np.ndarray, "rows blocks groups_of_a_block"]
 
 
 def in_groups(weights: Rows, size: int) -> Groups:
@@ -53,7 +54,7 @@ def by_block(per_group: PerGroup, size: int) -> Float32[np.ndarray, "groups_of_a
     return per_group.reshape(BLOCK_SIZE // size, -1)
 
 
-def in_fields(per_block: Shaped[np.ndarray, "numbers blocks"], shape) -> Shaped[np.ndarray, "rows blocks numbers"]:
+def in_fields(per_block: Shaped[np.ndarray, "numbers lanes"], shape) -> Shaped[np.ndarray, "rows blocks numbers"]:
     """What `by_block` and the searches after it found, as a block's field wants it."""
     return per_block.T.reshape(*shape, -1)
 
@@ -75,9 +76,7 @@ def for_every_row(importance: Float32[np.ndarray, "blocks block_size"], shape: t
     return in_groups(np.broadcast_to(importance, shape), size)
 
 
-def as_stored(
-    scale: Float16[np.ndarray, "rows blocks"], numbers: Integer[np.ndarray, "rows blocks groups"]
-) -> PerGroup:
+def as_stored(scale: Float16[np.ndarray, "rows blocks"], numbers: Numbers) -> PerGroup:
     """Step 3: what a reader makes of a block's scale and its groups' integers, in the order of the groups."""
     per_group = scale.astype(np.float32)[..., None] * numbers.astype(np.float32)
     return per_group.reshape(-1, numbers.shape[-1]).T.reshape(-1)
@@ -86,7 +85,7 @@ def as_stored(
 def round_again(values: Groups, scale: PerGroup, levels: Groups, lowest: int, highest: int) -> Groups:
     """Step 4: the levels nearest to values / scale.
 
-    A group whose stored scale is 0 is read back as zeros whatever its levels are: there those of the search stay.
+    A group whose stored scale is 0 is read back as a constant, whatever its levels: there those of the search stay.
     """
     nothing = scale == 0
     rounded = nearest_int(values / np.where(nothing, np.float32(1), scale))

@@ -41,7 +41,7 @@ Q5_K_BLOCK = np.dtype([("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("qh
 
 FINE_GRIDS = grid_offsets(-0.9, 0.05, 36)  # tried where an importance is given: quality is wanted, time is not counted
 
-Numbers = UInt8[np.ndarray, "... groups"]
+Numbers = UInt8[np.ndarray, "... groups_of_a_block"]
 
 
 # ---- reading ----

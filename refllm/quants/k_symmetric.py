@@ -108,20 +108,22 @@ def encode_q6_k(weights: Rows, importance=None) -> np.ndarray:
     return block
 
 
-def scales_of_extreme(scales: Float32[np.ndarray, "groups blocks"], highest: int):
+def scales_of_extreme(scales: Float32[np.ndarray, "groups_of_a_block blocks"], highest: int):
     """Step 2, simple: a block's scale makes the group scale of largest magnitude exactly -highest."""
     extreme = extreme_of(scales)
     inverse = np.where(extreme == 0, np.float32(0), np.float32(-highest) / extreme)
     return np.where(extreme == 0, np.float32(0), 1 / inverse), nearest_int(scales * inverse)
 
 
-def round_on_stored(d, scales: Int8[np.ndarray, "... groups"], values: Groups, levels: Groups, highest: int) -> Groups:
+def round_on_stored(
+    d, scales: Int8[np.ndarray, "... groups_of_a_block"], values: Groups, levels: Groups, highest: int
+) -> Groups:
     """Steps 3 and 4: the levels on the grids that a reader will see, raised by `highest` as they were."""
     signed = levels - np.float32(highest)
     return round_again(values, as_stored(d, scales), signed, -highest, highest - 1) + np.float32(highest)
 
 
-def pack_signed_scales(raised: UInt8[np.ndarray, "... groups"]) -> UInt8[np.ndarray, "... bytes"]:
+def pack_signed_scales(raised: UInt8[np.ndarray, "... groups_of_a_block"]) -> UInt8[np.ndarray, "... bytes"]:
     """The inverse of `unpack_signed_scales`, for scales raised by 32."""
     return join(pack(raised & 15, 4), pack(raised >> 4, 2))
 
