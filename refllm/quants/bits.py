@@ -12,6 +12,8 @@ array([[1, 3, 2, 4]], dtype=uint8)
 True
 """
 
+import functools
+
 import numpy as np
 from jaxtyping import Integer, Shaped, UInt8
 
@@ -20,7 +22,8 @@ Bytes = UInt8[np.ndarray, "... bytes"]
 
 def unpack(packed, bits: int):
     """Split each byte into numbers of `bits` bits, lowest first: all the lowest, then all the next lowest ..."""
-    return join(*_split(packed, bits))
+    mask = np.uint8(2**bits - 1)
+    return join(*((packed >> np.uint8(shift)) & mask for shift in range(0, 8, bits)))
 
 
 def pack(numbers: Integer[np.ndarray, "... count"], bits: int) -> Bytes:
@@ -51,8 +54,13 @@ def pack_runs(numbers: Integer[np.ndarray, "... count"], bits: int, run: int) ->
 
 def unpack_neighbours(packed, bits: int):
     """Split each byte into numbers of `bits` bits, lowest first, those of one byte side by side."""
-    parts = _split(packed, bits)
-    return packed.__array_namespace__().stack(parts, axis=-1).reshape(*packed.shape[:-1], -1)
+    return lookup(numbers_of_every_byte(bits), packed).reshape(*packed.shape[:-1], -1)
+
+
+@functools.cache
+def numbers_of_every_byte(bits: int) -> UInt8[np.ndarray, "256 numbers"]:
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    return np.arange(256, dtype=np.uint8)[:, None] >> shifts & np.uint8(2**bits - 1)
 
 
 def pack_neighbours(numbers: Integer[np.ndarray, "... count"], bits: int) -> Bytes:
@@ -82,9 +90,3 @@ def join(*parts):
 def lookup(table: Shaped[np.ndarray, "entries ..."], index):
     """`table[index]` for an index that may be a numpy array or a traced JAX array."""
     return index.__array_namespace__().take(table, index, axis=0)
-
-
-def _split(packed, bits: int) -> list:
-    """The lowest number of every byte, the next lowest of every byte ..."""
-    mask = np.uint8(2**bits - 1)
-    return [(packed >> np.uint8(shift)) & mask for shift in range(0, 8, bits)]

@@ -32,6 +32,7 @@ from refllm.quants.k import (
     wrapped,
 )
 from refllm.quants.rounding import nearest_int, sum_in_order
+from refllm.quants.scaling import raised, scaled
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import Groups, PerGroup, fit_positive_scale, fit_scale_and_minimum, grid_offsets
 
@@ -63,10 +64,9 @@ def decode_q5_k(block):
 
 def on_grids(block, scales, minimums, levels):
     """Each level on the grid of its group: (d * scale) * level - (dmin * minimum)."""
-    scales = block["d"].astype(np.float32)[..., None] * scales.astype(np.float32)
-    minimums = block["dmin"].astype(np.float32)[..., None] * minimums.astype(np.float32)
-    levels = levels.reshape(*scales.shape, -1).astype(np.float32)
-    return (scales[..., None] * levels - minimums[..., None]).reshape(*scales.shape[:-1], -1)
+    scales, minimums = scaled(scales, block["d"]), scaled(minimums, block["dmin"])
+    weights = raised(scaled(levels.reshape(*scales.shape, -1), scales), -minimums)
+    return weights.reshape(*scales.shape[:-1], -1)
 
 
 def unpack_six_bits(packed):

@@ -30,6 +30,7 @@ from refllm.quants.k import (
     wrapped,
 )
 from refllm.quants.rounding import nearest_int, sum_in_order
+from refllm.quants.scaling import scaled, signed
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import (
     ALL_ZERO,
@@ -48,24 +49,23 @@ Q6_K_BLOCK = np.dtype([("ql", "u1", 128), ("qh", "u1", 64), ("scales", "i1", 16)
 def decode_q3_k(block):
     scales = unpack_signed_scales(block["scales"])
     levels = unpack_runs(block["qs"], 2, run=32) | unpack(block["hmask"], 1) << np.uint8(2)
-    return on_grids(block, scales, levels.astype(np.int8) - np.int8(4))
+    return on_grids(block, scales, signed(levels, 4))
 
 
 def decode_q6_k(block):
     levels = unpack_runs(block["ql"], 4, run=64) | unpack_runs(block["qh"], 2, run=32) << np.uint8(4)
-    return on_grids(block, block["scales"], levels.astype(np.int8) - np.int8(32))
+    return on_grids(block, block["scales"], signed(levels, 32))
 
 
 def on_grids(block, scales, levels):
     """Each level on the grid of its group: (d * scale) * level."""
-    scales = block["d"].astype(np.float32)[..., None] * scales.astype(np.float32)
-    levels = levels.reshape(*scales.shape, -1).astype(np.float32)
-    return (scales[..., None] * levels).reshape(*scales.shape[:-1], -1)
+    scales = scaled(scales, block["d"])
+    return scaled(levels.reshape(*scales.shape, -1), scales).reshape(*scales.shape[:-1], -1)
 
 
 def unpack_signed_scales(packed):
     """Sixteen scales from -32 to 31 out of 12 bytes: eight bytes of low nibbles, then four of high bit pairs."""
-    return (unpack(packed[..., :8], 4) | unpack(packed[..., 8:], 2) << np.uint8(4)).astype(np.int8) - np.int8(32)
+    return (unpack(packed[..., :8], 4) | unpack(packed[..., 8:], 2) << np.uint8(4)).view(np.int8) - np.int8(32)
 
 
 # ---- writing ----

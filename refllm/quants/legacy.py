@@ -8,8 +8,8 @@ Three changes lie between them and today. They are counted by the version of the
   Q4_3 any more;
 - version 3 (19 May 2023) made the float32 scales float16. It is today's layout, and GGUF took it over.
 
-`BY_VERSION` gives the scheme for the type numbers of each version. Files of version 1 had the names `ggml` and `ggmf`
-before; their blocks are the same. Still older files, before blocks, put all scales of a row first: they are not read.
+`BY_VERSION` gives the scheme for the type numbers of each version. The blocks of files called `ggml` and `ggmf`, before
+ggjt, are those of version 1: llama.cpp's converter of April 2023 read all three alike.
 
 Encoding follows the reference functions that wrote the files in the first days of May 2023, as koboldcpp still carries
 them (`ggml_v2-quants-legacy.c`). Before llama.cpp's change 729 (5 April 2023) Q4_0 divided by 7 and not by -8; such
@@ -29,7 +29,7 @@ import numpy as np
 from refllm.quants.bits import pack_neighbours, pack_nibbles, unpack_neighbours
 from refllm.quants.floats import F16, F32, I8, I16, I32
 from refllm.quants.rounding import round_half_away, to_int8
-from refllm.quants.scaling import Rows, assembled, inverse, largest, scaled, signed, widened
+from refllm.quants.scaling import Rows, assembled, inverse, largest, raised, scaled, signed
 from refllm.quants.scheme import Scheme
 from refllm.quants.simple import (
     Q5_0,
@@ -58,7 +58,7 @@ def decode_symmetric(block):
 
 
 def decode_from_minimum(block):
-    return scaled(unpack_neighbours(block["qs"], 4), block["d"]) + widened(block["m"])
+    return raised(scaled(unpack_neighbours(block["qs"], 4), block["d"]), block["m"])
 
 
 def decode_q5_0_v1(block):
@@ -66,7 +66,7 @@ def decode_q5_0_v1(block):
 
 
 def decode_q5_1_v1(block):
-    return scaled(five_bits(block), block["d"]) + widened(block["m"])
+    return raised(scaled(five_bits(block), block["d"]), block["m"])
 
 
 def five_bits(block):

@@ -21,7 +21,7 @@ from jaxtyping import Float32
 
 from refllm.quants.bits import nibbles, pack_neighbours, pack_nibbles, unpack_neighbours
 from refllm.quants.rounding import round_half_away, to_int8
-from refllm.quants.scaling import Rows, assembled, inverse, largest, scaled, signed, widened
+from refllm.quants.scaling import Rows, assembled, inverse, largest, raised, scaled, signed
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import fit_scale_and_minimum, fit_symmetric_scale, grid_offsets
 
@@ -39,7 +39,7 @@ def decode_q4_0(block):
 
 
 def decode_q4_1(block):
-    return scaled(nibbles(block["qs"]), block["d"]) + widened(block["m"])
+    return raised(scaled(nibbles(block["qs"]), block["d"]), block["m"])
 
 
 def decode_q5_0(block):
@@ -47,7 +47,7 @@ def decode_q5_0(block):
 
 
 def decode_q5_1(block):
-    return scaled(five_bits(block), block["d"]) + widened(block["m"])
+    return raised(scaled(five_bits(block), block["d"]), block["m"])
 
 
 def decode_q8_0(block):

@@ -28,6 +28,8 @@ from refllm.quants.scheme import Scheme
 TQ1_0_BLOCK = np.dtype([("qs", "u1", 48), ("qh", "u1", 4), ("d", "<f2")])
 TQ2_0_BLOCK = np.dtype([("qs", "u1", 64), ("d", "<f2")])
 
+THIRD, TWO_THIRDS = np.uint8(86), np.uint8(171)  # of 256: where a fraction's first digit in base 3 becomes 1 and 2
+
 
 def decode_tq1_0(block):
     first, second = unpack_digits(block["qs"][..., :32], 5), unpack_digits(block["qs"][..., 32:], 5)
@@ -40,10 +42,8 @@ def decode_tq2_0(block):
 
 def unpack_digits(packed, count: int):
     """`count` digits in base 3 out of each byte: the first of every byte, then the second of every byte ..."""
-    fractions = [packed * np.uint8(3**place) for place in range(count)]
-    return join(
-        *((fraction.astype(np.uint16) * np.uint16(3) >> np.uint16(8)).astype(np.uint8) for fraction in fractions)
-    )
+    fractions = join(*(packed * np.uint8(3**place) for place in range(count)))
+    return (fractions >= THIRD).astype(np.uint8) + (fractions >= TWO_THIRDS).astype(np.uint8)
 
 
 def encode_tq1_0(weights: Rows, importance=None) -> np.ndarray:
