@@ -13,14 +13,17 @@ import importlib
 
 __version__ = "0.1.0.dev0"
 
-_ROOMS = ("gguf", "quants", "teach")
+_ROOMS = ("engine", "gguf", "kernels", "layers", "models", "plots", "quants", "teach", "tokenizers")
+_NAMES = {"load": "refllm.engine"}  # functions that users call by `refllm.name`, and the rooms they live in
 
 
 def __getattr__(name: str):
     if name in _ROOMS:
         return importlib.import_module(f"refllm.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
     raise AttributeError(f"module 'refllm' has no attribute {name!r}")
 
 
 def __dir__():
-    return [*globals(), *_ROOMS]
+    return [*globals(), *_ROOMS, *_NAMES]
