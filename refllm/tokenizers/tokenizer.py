@@ -48,16 +48,11 @@ class Tokenizer:
         `add_special` puts the tokens that begin and end a text around it, unless they are there already;
         `parse_special` takes "<s>" in the text for the token of that name, which text from strangers must not be.
         """
-        ids = []
-        for fragment in cut(well_formed(text), self.specials, parse_special):
+        fragments = cut(well_formed(text), self.specials, parse_special)
+        ids = [self.begins_with] if add_special and self.begins_with not in (None, *fragments[:1]) else []
+        for fragment in fragments:
             ids += [fragment] if isinstance(fragment, int) else self.encode_text(fragment)
-        return self._framed(ids) if add_special else ids
-
-    def _framed(self, ids: list[int]) -> list[int]:
-        """The ids with the tokens at both ends, each once."""
-        begin = [] if self.begins_with is None or ids[:1] == [self.begins_with] else [self.begins_with]
-        end = [] if self.ends_with is None or ids[-1:] == [self.ends_with] else [self.ends_with]
-        return begin + ids + end
+        return [*ids, self.ends_with] if add_special and self.ends_with not in (None, *fragments[-1:]) else ids
 
     def decode(self, ids: Iterable[SupportsIndex], special: bool = False, continues: bool = False) -> str:
         """The text of ids. Bytes that are no UTF-8 become U+FFFD.
