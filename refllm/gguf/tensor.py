@@ -66,7 +66,7 @@ class Tensor:
 
     def to_float(self) -> Float32[np.ndarray, "..."]:
         """The weights as float32, in `shape`."""
-        return self.scheme.dequantize(self.data).reshape(self.shape)
+        return self.scheme.dequantize(self.data.reshape(-1)).reshape(self.shape)  # flat: a lone number has no row
 
     def slices(self, unit: int = 1) -> Iterator[np.ndarray]:
         """All blocks in order, a few MB at a time; the memory of each slice is given back before the next.

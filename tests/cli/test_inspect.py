@@ -224,8 +224,10 @@ def test_set_keeps_the_type(capsys, model):
 
 
 def test_set_with_a_type_and_without(capsys, model):
-    asked = ["a:uint8=255", "b=-1", "c=1.5", "d=true", "e=text with = and 中文", 'f:string[]=["x", "y"]', "g=[1, 2]", "h=",
-             "value.string:uint16=9", "i:float32=7", "j=0x10", "k=NaN"]  # fmt: skip
+    asked = [
+        "a:uint8=255", "b=-1", "c=1.5", "d=true", "e=text with = and 中文", 'f:string[]=["x", "y"]', "g=[1, 2]",
+        "h=", "value.string:uint16=9", "i:float32=7", "j=0x10", "k=NaN",
+    ]  # fmt: skip
     printed(capsys, "inspect", model, *[word for text in asked for word in ("--set", text)])
     metadata = gguf.open(model).metadata
     expected = {

@@ -1,9 +1,9 @@
 """The 34 kinds of good and bad files of llama.cpp's `tests/test-gguf.cpp`, built afresh.
 
-A kind takes some random key-value pairs and random tensors and makes one thing wrong, in all of them. Where the original
-differs: it takes 100 of each; its files of the kinds TENSORS_... end before the tensors' data, because it reads only
-their metadata (here the data is there, so that the named flaw is the only one); its DATA_NOT_ENOUGH_DATA lacks one byte,
-which may be padding (here 32, so that a tensor is cut); its bool bytes are random (here 0 or 1, as it writes them).
+A kind takes some random key-value pairs and random tensors and makes one thing wrong, in all of them. Where the
+original differs: it takes 100 of each; its files of the kinds TENSORS_... end before the tensors' data, because it
+reads only their metadata (here the data is there, so that the named flaw is the only one); its DATA_NOT_ENOUGH_DATA
+lacks one byte, perhaps of the padding (here 32, so that a tensor is cut); its bool bytes are random (here 0 or 1).
 
 >>> gguf_bytes("HEADER_BAD_MAGIC")[:4]
 b'FUGG'

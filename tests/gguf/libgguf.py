@@ -33,7 +33,7 @@ def library() -> ctypes.CDLL:
 
 
 def refusal(data: bytes, with_tensors: bool = False) -> str | None:
-    """Why the C library refuses these bytes, None if it takes them; `with_tensors` lets it read the tensors' data too."""
+    """Why the C library refuses these bytes, None if it takes them. `with_tensors` lets it read the data too."""
     lib = library()
     _said.clear()
     tensors = ctypes.c_void_p()
