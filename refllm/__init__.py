@@ -14,7 +14,8 @@ import importlib
 __version__ = "0.1.0.dev0"
 
 _ROOMS = ("engine", "gguf", "kernels", "layers", "models", "plots", "quants", "teach", "tokenizers")
-_NAMES = {"load": "refllm.engine"}  # functions that users call by `refllm.name`, and the rooms they live in
+# Functions that users call by `refllm.name`, and where they live.
+_NAMES = {"load": "refllm.engine", "quantize": "refllm.convert.quantize_file"}
 
 
 def __getattr__(name: str):
