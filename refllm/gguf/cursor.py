@@ -29,6 +29,7 @@ import numpy as np
 from refllm.errors import RefllmError
 
 LONGEST = 2**30  # no string or array may be longer: the limit of llama.cpp
+ENCODING = ("utf-8", "surrogateescape")  # bytes that are not UTF-8 survive as lone surrogates and are written back
 
 
 class GGUFError(RefllmError):
@@ -105,12 +106,12 @@ class Cursor:
     def string(self, field: str, kind: str) -> str:
         length = self.count("Q", f"{field}.length", "length", 1)
         start = self.take(length, field)
-        text = decode(self.data[start : self.position])
+        text = self.data[start : self.position].decode(*ENCODING)
         self.note(start, field, text, kind)
         return text
 
     def strings(self, count: int, field: str) -> list[str]:
-        """Many strings. The loop is kept short, for a vocabulary holds 150,000 of them."""
+        """Many strings. The loop calls nothing of ours, for a vocabulary holds 150,000 of them."""
         if self.each_item:
             return [self.string(f"{field}[{index}]", "value") for index in range(count)]
         data, end, start, position = self.data, len(self.data), self.position, self.position
@@ -122,7 +123,7 @@ class Cursor:
                 self.position = position
                 self.string(f"{field}[{index}]", "value")  # reads it again, slowly, to say what is wrong
             position = after_length + length
-            texts.append(decode(data[after_length:position]))
+            texts.append(data[after_length:position].decode(*ENCODING))
         self.position = position
         self.note(start, field, texts, "value")
         return texts
@@ -140,11 +141,6 @@ class Cursor:
         else:
             self.note(start, field, values, "value")
         return values
-
-
-def decode(raw: bytes) -> str:
-    """UTF-8 text; bytes that are not UTF-8 survive as lone surrogates and are written back as they were."""
-    return raw.decode("utf-8", "surrogateescape")
 
 
 def shown(name: str) -> str:

@@ -177,7 +177,7 @@ def fits_float(value: numbers.Real, stored: str) -> bool:
     largest, to_float = float(np.finfo(stored).max), np.dtype(stored).type
     if isinstance(value, numbers.Integral):
         return abs(value) <= largest and int(to_float(value)) == value
-    return not math.isfinite(value) or abs(value) <= largest
+    return not math.isfinite(value) or abs(float(value)) <= largest
 
 
 def fits_integer(value: numbers.Integral, stored: str) -> bool:

@@ -32,7 +32,8 @@ ALIGNMENT_KEY = "general.alignment"
 DEFAULT_ALIGNMENT = 32
 MOST_DIMENSIONS = 4
 LONGEST_NAME = 63  # bytes of a tensor's name
-LARGEST = 2**63 - 1  # elements or bytes of one tensor
+LARGEST = 2**63 - 1  # bytes of one tensor
+FLOAT32_BYTES = 4
 
 SMALLEST_ENTRY = 8 + 1 + 4 + 1  # bytes: length and one byte of key, type, the shortest value
 SMALLEST_INFO = 8 + 4 + 4 + 8  # bytes: length of an empty name, no dimensions, type, offset
@@ -183,18 +184,18 @@ def read_scheme(cursor: Cursor, field: str) -> quants.Scheme:
     try:
         return quants.get(number)
     except quants.QuantError as error:
-        raise cursor.error(start, f"{field}.type: {error}") from None
+        raise cursor.error(start, f"{field}.type is {number}: {error}") from None
 
 
 def check_shape(cursor: Cursor, start: int, field: str, shape: tuple[int, ...], scheme: quants.Scheme) -> None:
-    """Sizes are not negative, rows divide into blocks, and neither elements nor bytes exceed 63 bits."""
+    """Sizes are not negative, rows divide into blocks, and an array can hold them: its bytes fit in 63 bits."""
     if any(size < 0 for size in shape):
         raise cursor.error(start, f"{field} has shape {shape}; expected no size below 0")
     elements = 1
     for size in shape:
-        elements *= max(size, 1)  # Python's integers do not overflow; those of numpy and C do
-    if elements // scheme.block_size * scheme.block_bytes > LARGEST or elements > LARGEST:
-        raise cursor.error(start, f"{field} has shape {shape}; expected at most {LARGEST} elements and bytes")
+        elements *= max(size, 1)  # as numpy counts; Python's integers do not overflow, those of numpy and C do
+    if max(elements // scheme.block_size * scheme.block_bytes, elements * FLOAT32_BYTES) > LARGEST:
+        raise cursor.error(start, f"{field} has shape {shape}; expected at most {LARGEST} bytes, also as float32")
     row = shape[-1] if shape else 1
     if row % scheme.block_size:
         raise cursor.error(

@@ -106,10 +106,10 @@ def open_shard(path: pathlib.Path, index: int, count: int) -> GGUFFile:
 
 
 def map_file(path: pathlib.Path) -> mmap.mmap:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise GGUFError(f"{path}: is not a regular file; expected a GGUF file")
+    if status.st_size == 0:
+        raise GGUFError(f"{path}: byte 0: the file is empty; expected b'GGUF'")
     with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise GGUFError(f"{path}: is not a regular file")
-        if status.st_size == 0:
-            raise GGUFError(f"{path}: byte 0: the file is empty; expected 'GGUF'")
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -1,8 +1,9 @@
 """Splitting a model into several files and merging it again, as `llama-gguf-split` does.
 
-The shards equal llama.cpp's, byte for byte; merging gives back the file that was split (llama.cpp leaves its `split.*`
-keys in). A tensor is never cut: where one alone is larger than `max_size`, that is an error. Each shard appears
-complete or not at all, but a program killed in between leaves the set incomplete, which `open` then says.
+The shards equal llama.cpp's, byte for byte (but for padding where a shard has no tensor); merging gives back the file
+that was split (llama.cpp leaves its `split.*` keys in). A tensor is never cut: where one alone is larger than
+`max_size`, that is an error. Each shard appears complete or not at all, but a program killed in between leaves the set
+incomplete, which `open` then says.
 
 >>> import pathlib, tempfile, refllm
 >>> folder = pathlib.Path(tempfile.mkdtemp())

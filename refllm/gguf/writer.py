@@ -17,14 +17,14 @@ import dataclasses
 import os
 import pathlib
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from refllm import quants
 from refllm.files import atomic_write
-from refllm.gguf.cursor import GGUFError, shown
+from refllm.gguf.cursor import ENCODING, GGUFError, shown
 from refllm.gguf.metadata import ARRAY, CODES, TYPE_IDS, Metadata, field
 from refllm.gguf.parse import ALIGNMENT_KEY, DEFAULT_ALIGNMENT, LONGEST_NAME, MAGIC, MOST_DIMENSIONS, VERSIONS
 from refllm.gguf.tensor import SLICE_BYTES, blocks_of
@@ -102,33 +102,33 @@ def alignment_of(metadata: Metadata) -> int:
 def planned(name: str, tensor: Any) -> Planned:
     """Whatever a tensor is given as, as something that can be written."""
     label = f"tensors[{shown(name)}]"
-    if len(encode_text(name, label)) > LONGEST_NAME:
+    if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
         raise GGUFError(f"{label}: the name is longer than {LONGEST_NAME} bytes")
     if hasattr(tensor, "slices"):
-        result = Planned(name, tuple(tensor.shape), tensor.scheme, tensor.slices)
+        plan = Planned(name, tuple(tensor.shape), tensor.scheme, tensor.slices)
     else:
-        blocks, scheme = tensor if isinstance(tensor, tuple) else (np.asarray(tensor), None)
-        result = from_blocks(name, label, blocks, quants.get(scheme) if scheme else scheme_of(blocks, label))
-    if len(result.shape) > MOST_DIMENSIONS:
-        raise GGUFError(f"{label} has {len(result.shape)} dimensions; expected at most {MOST_DIMENSIONS}")
-    if result.shape and result.shape[-1] % result.scheme.block_size:
-        raise GGUFError(f"{label} has rows of {result.shape[-1]}; expected a multiple of {result.scheme.block_size}")
-    return result
+        blocks, type_name = tensor if isinstance(tensor, tuple) else (tensor, None)
+        plan = plan_array(name, label, np.asarray(blocks), type_name)
+    if len(plan.shape) > MOST_DIMENSIONS:
+        raise GGUFError(f"{label} has {len(plan.shape)} dimensions; expected at most {MOST_DIMENSIONS}")
+    row = plan.shape[-1] if plan.shape else 1
+    if row % plan.scheme.block_size:
+        raise GGUFError(f"{label} has rows of {row}; expected a multiple of {plan.scheme.block_size}")
+    return plan
 
 
-def from_blocks(name: str, label: str, blocks: np.ndarray, scheme: quants.Scheme) -> Planned:
-    if blocks.dtype.newbyteorder("<") != scheme.dtype.newbyteorder("<"):
+def plan_array(name: str, label: str, blocks: np.ndarray, type_name: str | None) -> Planned:
+    """Blocks of the named type, or plain numbers, whose type the dtype tells: float32 is F32, int8 is I8 ..."""
+    if blocks.dtype.name == "bfloat16":  # numpy itself has no such type; ours are the bits
+        blocks, type_name = blocks.view(np.uint16), "BF16"
+    scheme = quants.SCHEMES.get(type_name or f"{blocks.dtype.kind.upper()}{8 * blocks.dtype.itemsize}")
+    if scheme is None or scheme.id is None:
+        wanted = "floats, signed integers, or (blocks, the name of a type)"
+        raise GGUFError(f"{label} is of {type_name or blocks.dtype}; expected {wanted}")
+    if blocks.dtype.newbyteorder("<") != scheme.dtype:
         raise GGUFError(f"{label} is of {blocks.dtype}; expected blocks of {scheme.name}: {scheme.dtype}")
     shape = (*blocks.shape[:-1], blocks.shape[-1] * scheme.block_size) if blocks.shape else ()
     return Planned(name, shape, scheme, lambda: array_slices(blocks, scheme))
-
-
-def scheme_of(array: np.ndarray, label: str) -> quants.Scheme:
-    """The scheme of plain numbers: float32 is F32, int8 is I8 ..."""
-    try:
-        return quants.get(f"{array.dtype.kind.upper()}{8 * array.dtype.itemsize}")
-    except quants.QuantError:
-        raise GGUFError(f"{label} is of {array.dtype}; expected floats, signed integers or (blocks, type)") from None
 
 
 def array_slices(array: np.ndarray, scheme: quants.Scheme) -> Iterator[np.ndarray]:
@@ -147,8 +147,16 @@ class Encoder:
         return struct.pack(self.order + code, value)
 
     def string(self, text: str, label: str) -> bytes:
-        raw = encode_text(text, label)
-        return self.number("Q", len(raw)) + raw
+        return self.strings([text], label)
+
+    def strings(self, texts: Sequence[str], label: str) -> bytes:
+        """Many strings, each after its length."""
+        length = struct.Struct(self.order + "Q").pack
+        try:
+            raws = [text.encode(*ENCODING) for text in texts]
+        except UnicodeEncodeError as error:
+            raise GGUFError(f"{label}: {error.reason} in {shown(error.object)}; expected text that is UTF-8") from None
+        return b"".join(part for raw in raws for part in (length(len(raw)), raw))
 
     def value(self, key: str, value: Any, stored: str) -> bytes:
         """The type and the bytes of one metadata value."""
@@ -158,7 +166,7 @@ class Encoder:
             return self.number("i", TYPE_IDS[stored]) + body
         head = self.number("i", TYPE_IDS["array"]) + self.number("i", TYPE_IDS[item]) + self.number("Q", len(value))
         if item == "string":
-            return head + b"".join(self.string(text, label) for text in value)
+            return head + self.strings(value, label)
         return head + np.asarray(value, self.order + CODES[item]).tobytes()
 
     def header(self, version: int, metadata: Metadata, plan: list[Planned], alignment: int) -> bytes:
@@ -185,10 +193,3 @@ class Encoder:
                 self.number("Q", offset),
             ]
         )
-
-
-def encode_text(text: str, label: str) -> bytes:
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise GGUFError(f"{label}: {error.reason} at character {error.start}; expected text that is UTF-8") from None
