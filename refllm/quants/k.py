@@ -25,7 +25,7 @@ array([[  0., 256.,  32., 288.],
 """
 
 import numpy as np
-from jaxtyping import Float16, Float32, Integer, Shaped, UInt8
+from jaxtyping import Float16, Float32, Integer, UInt8
 
 from refllm.quants.rounding import nearest_int, sum_in_order
 from refllm.quants.search import Groups, PerGroup
@@ -35,6 +35,7 @@ BLOCK_SIZE = 256
 Rows = Float32[np.ndarray, "rows blocks block_size"]
 Levels = UInt8[np.ndarray, "rows blocks block_size"]
 Numbers = Integer[np.ndarray, "rows blocks groups_of_a_block"]
+Half = Float16[np.ndarray, "rows blocks"]
 
 
 def in_groups(weights: Rows, size: int) -> Groups:
@@ -54,9 +55,14 @@ def by_block(per_group: PerGroup, size: int) -> Float32[np.ndarray, "groups_of_a
     return per_group.reshape(BLOCK_SIZE // size, -1)
 
 
-def in_fields(per_block: Shaped[np.ndarray, "numbers lanes"], shape) -> Shaped[np.ndarray, "rows blocks numbers"]:
-    """What `by_block` and the searches after it found, as a block's field wants it."""
-    return per_block.T.reshape(*shape, -1)
+def in_fields(by_block: Integer[np.ndarray, "groups_of_a_block lanes"], shape: tuple[int, int]) -> Numbers:
+    """The integers of a block's groups as the field of a block wants them."""
+    return by_block.T.reshape(*shape, -1)
+
+
+def in_half(scale: Float32[np.ndarray, " lanes"], shape: tuple[int, int]) -> Half:
+    """Step 3: the scales of the blocks as float16."""
+    return scale.astype(np.float16).reshape(shape)
 
 
 def emphasis(weights: Rows, importance: Float32[np.ndarray, "blocks block_size"], size: int, factor: int) -> Groups:
@@ -76,8 +82,8 @@ def for_every_row(importance: Float32[np.ndarray, "blocks block_size"], shape: t
     return in_groups(np.broadcast_to(importance, shape), size)
 
 
-def as_stored(scale: Float16[np.ndarray, "rows blocks"], numbers: Numbers) -> PerGroup:
-    """Step 3: what a reader makes of a block's scale and its groups' integers, in the order of the groups."""
+def as_read(scale: Half, numbers: Numbers) -> PerGroup:
+    """What a reader makes of a block's scale and its groups' integers, in the order of the groups."""
     per_group = scale.astype(np.float32)[..., None] * numbers.astype(np.float32)
     return per_group.reshape(-1, numbers.shape[-1]).T.reshape(-1)
 

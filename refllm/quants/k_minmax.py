@@ -16,23 +16,25 @@ array([43, 51, 59, 63, 62, 59, 51, 39], dtype=uint8)
 """
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
 from refllm.quants.bits import join, pack, pack_runs, unpack, unpack_runs
 from refllm.quants.k import (
     Levels,
+    Numbers,
     Rows,
-    as_stored,
+    as_read,
     by_block,
     emphasis,
     in_fields,
     in_groups,
+    in_half,
     in_rows,
     round_again,
     wrapped,
 )
 from refllm.quants.rounding import nearest_int, sum_in_order
-from refllm.quants.scaling import raised, scaled
+from refllm.quants.scaling import assembled, scaled
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import Groups, PerGroup, fit_positive_scale, fit_scale_and_minimum, grid_offsets
 
@@ -41,8 +43,6 @@ Q4_K_BLOCK = np.dtype([("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("qs
 Q5_K_BLOCK = np.dtype([("d", "<f2"), ("dmin", "<f2"), ("scales", "u1", 12), ("qh", "u1", 32), ("qs", "u1", 128)])
 
 FINE_GRIDS = grid_offsets(-0.9, 0.05, 36)  # tried where an importance is given: quality is wanted, time is not counted
-
-Numbers = UInt8[np.ndarray, "... groups_of_a_block"]
 
 
 # ---- reading ----
@@ -65,7 +65,8 @@ def decode_q5_k(block):
 def on_grids(block, scales, minimums, levels):
     """Each level on the grid of its group: (d * scale) * level - (dmin * minimum)."""
     scales, minimums = scaled(scales, block["d"]), scaled(minimums, block["dmin"])
-    weights = raised(scaled(levels.reshape(*scales.shape, -1), scales), -minimums)
+    weights = scaled(levels.reshape(*scales.shape, -1), scales)
+    weights -= minimums[..., None]
     return weights.reshape(*scales.shape[:-1], -1)
 
 
@@ -88,89 +89,81 @@ def unpack_six_bits(packed):
 def encode_q2_k(weights: Rows, importance=None) -> np.ndarray:
     values = in_groups(weights, 16)
     if importance is None:
-        offsets = grid_offsets(-0.5, 0.1, 15)
-        scales, minimums, levels = fit_scale_and_minimum(values, np.abs(values), 3, offsets, error=np.abs)
-        d, scales, dmin, minimums = scales_of_largest(scales, minimums, 16, highest=15)
+        found = fit_scale_and_minimum(values, np.abs(values), 3, grid_offsets(-0.5, 0.1, 15), error=np.abs)
+        total = None
     else:
         weighting = emphasis(weights, importance, 16, factor=1)
-        scales, minimums, levels = fit_scale_and_minimum(values, weighting, 3, FINE_GRIDS)
-        d, scales, dmin, minimums = scales_of_search(scales, minimums, weighting, highest=15)
-    block = np.empty(weights.shape[:-1], Q2_K_BLOCK)
-    block["d"], block["dmin"] = d.reshape(block.shape), dmin.reshape(block.shape)
-    block["scales"] = in_fields(scales | minimums << 4, block.shape)
-    levels = round_on_stored(block, block["scales"] & 15, block["scales"] >> 4, values, levels, 3)
-    block["qs"] = pack_runs(in_rows(levels, 16, weights.shape), 2, run=32)
-    return block
+        found = fit_scale_and_minimum(values, weighting, 3, FINE_GRIDS)
+        total = sum_in_order(weighting)
+    scales, minimums, levels = found
+    d, scales, dmin, minimums = scales_of_blocks(scales, minimums, total, 16, 15, weights.shape[:-1])
+    packed = scales | minimums << 4
+    levels = round_on_stored(values, levels, d, packed & 15, dmin, packed >> 4, 3)
+    levels = in_rows(levels, 16, weights.shape)
+    return assembled(Q2_K_BLOCK, scales=packed, qs=pack_runs(levels, 2, run=32), d=d, dmin=dmin)
 
 
 def encode_q4_k(weights: Rows, importance=None) -> np.ndarray:
     # With importance ggml does not clamp here: a negative scale, a byte of 253 or so, spills over. So be it.
     clamp = 63 if importance is None else 255
-    block = np.empty(weights.shape[:-1], Q4_K_BLOCK)
-    levels = encode_six_bit_scales(block, weights, importance, 15, grid_offsets(-1.0, 0.1, 20), clamp)
-    block["qs"] = pack_runs(levels, 4, run=32)
-    return block
+    fields, levels = encode_six_bits(weights, importance, 15, grid_offsets(-1.0, 0.1, 20), clamp)
+    return assembled(Q4_K_BLOCK, **fields, qs=pack_runs(levels, 4, run=32))
 
 
 def encode_q5_k(weights: Rows, importance=None) -> np.ndarray:
-    block = np.empty(weights.shape[:-1], Q5_K_BLOCK)
-    levels = encode_six_bit_scales(block, weights, importance, 31, grid_offsets(-0.5, 0.1, 15), clamp=63)
-    block["qs"] = pack_runs(levels & 15, 4, run=32)
-    block["qh"] = pack(levels >> 4, 1)
-    return block
+    fields, levels = encode_six_bits(weights, importance, 31, grid_offsets(-0.5, 0.1, 15), clamp=63)
+    return assembled(Q5_K_BLOCK, **fields, qh=pack(levels >> 4, 1), qs=pack_runs(levels & 15, 4, run=32))
 
 
-def encode_six_bit_scales(block, weights: Rows, importance, highest: int, offsets, clamp: int) -> Levels:
-    """Fill in everything of Q4_K or Q5_K blocks but the levels, which are returned."""
+def encode_six_bits(weights: Rows, importance, highest: int, offsets, clamp: int) -> tuple[dict, Levels]:
+    """What Q4_K and Q5_K have in common: the fields of the scales, and the levels."""
     values = in_groups(weights, 32)
     if importance is None:
         typical = np.sqrt(sum_in_order(values * values) / np.float32(32))
         weighting = np.abs(values) + typical  # a large weight counts up to a few times more than a small one
-        scales, minimums, levels = fit_scale_and_minimum(values, weighting, highest, offsets)
-        d, scales, dmin, minimums = scales_of_largest(scales, minimums, 32, highest=63)
+        total = None
     else:
+        offsets = FINE_GRIDS
         weighting = emphasis(weights, importance, 32, factor=2)
-        scales, minimums, levels = fit_scale_and_minimum(values, weighting, highest, FINE_GRIDS)
-        d, scales, dmin, minimums = scales_of_search(scales, minimums, weighting, highest=63)
-    scales, minimums = (in_fields(np.minimum(numbers, clamp), block.shape) for numbers in (scales, minimums))
-    block["d"], block["dmin"] = d.reshape(block.shape), dmin.reshape(block.shape)
-    block["scales"] = pack_six_bits(scales, minimums)
-    levels = round_on_stored(block, *unpack_six_bits(block["scales"]), values, levels, highest)
-    return in_rows(levels, 32, weights.shape)
+        total = sum_in_order(weighting)
+    scales, minimums, levels = fit_scale_and_minimum(values, weighting, highest, offsets)
+    d, scales, dmin, minimums = scales_of_blocks(scales, minimums, total, 32, 63, weights.shape[:-1])
+    packed = pack_six_bits(np.minimum(scales, clamp), np.minimum(minimums, clamp))
+    scales, minimums = unpack_six_bits(packed)
+    levels = round_on_stored(values, levels, d, scales, dmin, minimums, highest)
+    return {"d": d, "dmin": dmin, "scales": packed}, in_rows(levels, 32, weights.shape)
 
 
-def scales_of_largest(scales: PerGroup, minimums: PerGroup, size: int, highest: int):
-    """Step 2, simple: a block's scale makes the largest of its group scales exactly `highest`; so too the minimums."""
+def scales_of_blocks(scales: PerGroup, minimums: PerGroup, total: PerGroup | None, size: int, highest: int, shape):
+    """Steps 2 and 3, for scales and for minimums: a block's own scale as float16, and its groups' integers.
+
+    `total` is the importance of each group. With it, a search finds the block's scale; without, the largest group gets
+    the integer `highest`.
+    """
     found = []
-    for numbers in by_block(scales, size), by_block(below_zero(minimums), size):
-        largest = numbers.max(axis=0, initial=0)
-        inverse = np.where(largest > 0, np.float32(highest) / largest, np.float32(0))
-        found += [largest / np.float32(highest), wrapped(nearest_int(numbers * inverse), np.uint8)]
+    for numbers in scales, np.float32(0) - minimums:  # stored is how far below zero; 0 - 0 is 0, but -0 has a sign
+        numbers = by_block(numbers, size)
+        if total is None:
+            scale, integers = share_of_largest(numbers, highest)
+        else:
+            scale, integers = fit_positive_scale(numbers, by_block(total, size), highest)
+        found += [in_half(scale, shape), in_fields(wrapped(integers, np.uint8), shape)]
     return found
 
 
-def scales_of_search(scales: PerGroup, minimums: PerGroup, weighting: Groups, highest: int):
-    """Step 2, with importance: a search finds the block's scales, where a group counts as much as all its weights."""
-    found = []
-    size, total = len(weighting), sum_in_order(weighting)
-    for numbers in scales, below_zero(minimums):
-        scale, levels = fit_positive_scale(by_block(numbers, size), by_block(total, size), highest)
-        found += [scale, levels.astype(np.uint8)]
-    return found
+def share_of_largest(numbers: Float32[np.ndarray, "groups_of_a_block blocks"], highest: int):
+    """The scale that makes a block's largest number exactly `highest`, and the nearest integers on it."""
+    largest = numbers.max(axis=0, initial=0)
+    inverse = np.where(largest > 0, np.float32(highest) / largest, np.float32(0))
+    return largest / np.float32(highest), nearest_int(numbers * inverse)
 
 
-def below_zero(minimums: PerGroup) -> PerGroup:
-    """How far the minimums lie below zero: that is what is stored. (0 - 0 is 0, while -0 would have a sign.)"""
-    return np.float32(0) - minimums
+def round_on_stored(values: Groups, levels: Groups, d, scales: Numbers, dmin, minimums: Numbers, highest: int):
+    """Step 4: the levels on the grids that a reader will see."""
+    return round_again(values + as_read(dmin, minimums), as_read(d, scales), levels, 0, highest)
 
 
-def round_on_stored(block, scales: Numbers, minimums: Numbers, values: Groups, levels: Groups, highest: int):
-    """Steps 3 and 4: the levels on the grids that a reader will see."""
-    raised = values + as_stored(block["dmin"], minimums)
-    return round_again(raised, as_stored(block["d"], scales), levels, 0, highest)
-
-
-def pack_six_bits(scales: Numbers, minimums: Numbers) -> UInt8[np.ndarray, "... bytes"]:
+def pack_six_bits(scales: Numbers, minimums: Numbers) -> UInt8[np.ndarray, "rows blocks bytes"]:
     """The inverse of `unpack_six_bits`."""
     first = scales[..., :4] | scales[..., 4:] >> 4 << 6
     second = minimums[..., :4] | minimums[..., 4:] >> 4 << 6

@@ -14,23 +14,25 @@ array([-128, -121,  123,  101, -127,  113,  124, -128, -122,  123,  112,
 """
 
 import numpy as np
-from jaxtyping import Float32, Int8, UInt8
+from jaxtyping import Float32, UInt8
 
 from refllm.quants.bits import join, pack, pack_runs, unpack, unpack_runs
 from refllm.quants.k import (
+    Numbers,
     Rows,
-    as_stored,
+    as_read,
     by_block,
     emphasis,
     for_every_row,
     in_fields,
     in_groups,
+    in_half,
     in_rows,
     round_again,
     wrapped,
 )
 from refllm.quants.rounding import nearest_int, sum_in_order
-from refllm.quants.scaling import scaled, signed
+from refllm.quants.scaling import assembled, scaled, signed
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import (
     ALL_ZERO,
@@ -72,55 +74,48 @@ def unpack_signed_scales(packed):
 
 
 def encode_q3_k(weights: Rows, importance=None) -> np.ndarray:
-    values = in_groups(weights, 16)
+    values, shape = in_groups(weights, 16), weights.shape[:-1]
     if importance is None:
         scales, levels = fit_symmetric_scale_by_descent(values, 4)
-        d, scales = scales_of_extreme(by_block(scales, 16), 32)
+        d, scales = share_of_extreme(by_block(scales, 16), 32)
         scales = np.where(d == 0, 0, np.clip(wrapped(scales, np.int8), -32, 31) + np.int8(32))
     else:
         weighting = emphasis(weights, importance, 16, factor=2)
         scales, levels = fit_symmetric_scale(values, weighting, 4)
         d, scales = fit_symmetric_scale(by_block(scales, 16), by_block(sum_in_order(weighting), 16), 32)
-    block = np.empty(weights.shape[:-1], Q3_K_BLOCK)
-    block["d"] = d.reshape(block.shape)
-    block["scales"] = pack_signed_scales(in_fields(scales.astype(np.uint8), block.shape))
-    levels = round_on_stored(block["d"], unpack_signed_scales(block["scales"]), values, levels, 4)
+    d, packed = in_half(d, shape), pack_signed_scales(in_fields(scales.astype(np.uint8), shape))
+    levels = round_on_stored(values, levels, d, unpack_signed_scales(packed), 4)
     levels = in_rows(levels, 16, weights.shape)
-    block["qs"] = pack_runs(levels & 3, 2, run=32)
-    block["hmask"] = pack(levels >> 2, 1)
-    return block
+    low, high = pack_runs(levels & 3, 2, run=32), pack(levels >> 2, 1)
+    return assembled(Q3_K_BLOCK, hmask=high, qs=low, scales=packed, d=d)
 
 
 def encode_q6_k(weights: Rows, importance=None) -> np.ndarray:
-    values = in_groups(weights, 16)
+    values, shape = in_groups(weights, 16), weights.shape[:-1]
     # With importance, ggml takes it as it is here: an error in a large weight does not count more.
     weighting = values * values if importance is None else for_every_row(importance, weights.shape, 16)
-    group_scales, levels = fit_symmetric_scale(values, weighting, 32)
-    d, scales = scales_of_extreme(by_block(group_scales, 16), 128)
-    block = np.empty(weights.shape[:-1], Q6_K_BLOCK)
-    block["d"] = d.reshape(block.shape)
-    block["scales"] = in_fields(wrapped(np.minimum(scales, 127), np.int8), block.shape)
-    levels = in_rows(round_on_stored(block["d"], block["scales"], values, levels, 32), 16, weights.shape)
-    block["ql"] = pack_runs(levels & 15, 4, run=64)
-    block["qh"] = pack_runs(levels >> 4, 2, run=32)
-    zero = np.abs(extreme_of(by_block(group_scales, 16))) < ALL_ZERO
-    block[zero.reshape(block.shape)] = np.zeros((), Q6_K_BLOCK)
+    best_scales, levels = fit_symmetric_scale(values, weighting, 32)
+    d, scales = share_of_extreme(by_block(best_scales, 16), 128)
+    d, scales = in_half(d, shape), in_fields(wrapped(np.minimum(scales, 127), np.int8), shape)
+    levels = in_rows(round_on_stored(values, levels, d, scales, 32), 16, weights.shape)
+    low, high = pack_runs(levels & 15, 4, run=64), pack_runs(levels >> 4, 2, run=32)
+    block = assembled(Q6_K_BLOCK, ql=low, qh=high, scales=scales, d=d)
+    zero = np.abs(extreme_of(by_block(best_scales, 16))) < ALL_ZERO
+    block[zero.reshape(shape)] = np.zeros((), Q6_K_BLOCK)
     return block
 
 
-def scales_of_extreme(scales: Float32[np.ndarray, "groups_of_a_block blocks"], highest: int):
-    """Step 2, simple: a block's scale makes the group scale of largest magnitude exactly -highest."""
+def share_of_extreme(scales: Float32[np.ndarray, "groups_of_a_block blocks"], highest: int):
+    """Step 2, simple: the scale that makes a block's largest scale exactly -highest, and the nearest integers on it."""
     extreme = extreme_of(scales)
     inverse = np.where(extreme == 0, np.float32(0), np.float32(-highest) / extreme)
     return np.where(extreme == 0, np.float32(0), 1 / inverse), nearest_int(scales * inverse)
 
 
-def round_on_stored(
-    d, scales: Int8[np.ndarray, "... groups_of_a_block"], values: Groups, levels: Groups, highest: int
-) -> Groups:
-    """Steps 3 and 4: the levels on the grids that a reader will see, raised by `highest` as they were."""
-    signed = levels - np.float32(highest)
-    return round_again(values, as_stored(d, scales), signed, -highest, highest - 1) + np.float32(highest)
+def round_on_stored(values: Groups, levels: Groups, d, scales: Numbers, highest: int) -> Groups:
+    """Step 4: the levels on the grids that a reader will see, raised by `highest` as they were."""
+    unraised = levels - np.float32(highest)
+    return round_again(values, as_read(d, scales), unraised, -highest, highest - 1) + np.float32(highest)
 
 
 def pack_signed_scales(raised: UInt8[np.ndarray, "... groups_of_a_block"]) -> UInt8[np.ndarray, "... bytes"]:

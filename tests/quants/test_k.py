@@ -89,14 +89,14 @@ def test_decoding_under_jit_gives_the_same_bits(name):
 
 
 def test_six_bit_numbers_fill_twelve_bytes():
-    packed = np.random.default_rng(0).integers(0, 256, (100, 12), np.uint8)
+    packed = np.random.default_rng(0).integers(0, 256, (10, 10, 12), np.uint8)
     scales, minimums = k_minmax.unpack_six_bits(packed)
     assert scales.max() == minimums.max() == 63
     assert (k_minmax.pack_six_bits(scales, minimums) == packed).all()
 
 
 def test_signed_scales_fill_twelve_bytes():
-    packed = np.random.default_rng(0).integers(0, 256, (100, 12), np.uint8)
+    packed = np.random.default_rng(0).integers(0, 256, (10, 10, 12), np.uint8)
     scales = k_symmetric.unpack_signed_scales(packed)
     assert scales.min() == -32 and scales.max() == 31
     assert (k_symmetric.pack_signed_scales((scales + 32).astype(np.uint8)) == packed).all()
@@ -155,7 +155,7 @@ def test_the_second_rounding_is_worth_it():
     values = k.in_groups(weights, 32)
     block = k_minmax.Q4_K.quantize(weights.reshape(1, -1))
     scales, minimums = k_minmax.unpack_six_bits(block["scales"])
-    scale, minimum = k.as_stored(block["d"], scales), k.as_stored(block["dmin"], minimums)
+    scale, minimum = k.as_read(block["d"], scales), k.as_read(block["dmin"], minimums)
     weighting = np.abs(values) + np.sqrt(np.square(values).mean(axis=0))
     searched = fit_scale_and_minimum(values, weighting, 15, grid_offsets(-1.0, 0.1, 20))[2]
     once = np.square(searched * scale - minimum - values).mean()
