@@ -57,9 +57,9 @@ def split(args: argparse.Namespace) -> None:
     with gguf.open(args.input) as file:
         groups = plan_split(file.tensors.values(), **limits)
     groups = [[], *groups] if args.no_tensor_first_split else groups
-    print(f"{len(groups)} shards")
     for index, group in enumerate(groups, 1):
-        print(f"shard {index:05}: {len(group)} tensors, {sum(tensor.nbytes for tensor in group):,} bytes")
+        size = sum(tensor.nbytes for tensor in group)
+        print(f"shard {index:05} of {len(groups):05}: {size:,} bytes in {len(group)} tensors")
     if not args.dry_run:
         for path in gguf.split(args.input, args.output, **limits, tensors_in_first=not args.no_tensor_first_split):
             print(f"written: {path}")

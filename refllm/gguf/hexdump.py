@@ -23,6 +23,8 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+import numpy as np
+
 from refllm import quants
 from refllm.errors import UsageError
 from refllm.gguf import console
@@ -117,7 +119,10 @@ def meaning(region: Region, full: bool) -> str:
     """What the bytes say, such as ` = 5`."""
     if region.value is None:
         return ""
-    text = console.value_text(region.value, full)
+    value = region.value
+    if isinstance(value, float) and region.size == 4:
+        value = np.float32(value)  # prints as 1e-06, the double of it as 9.999999974752427e-07
+    text = console.value_text(value, full)
     if region.kind == "type":
         named = quants.get(region.value).name if region.field.startswith("tensors") else TYPE_NAMES[region.value]
         text += f" ({named})"
