@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...] [--json FILE]`: run the benchmarks of this folder, or those named, peers beside them.
+"""`python -m benchmarks [NAME ...] [--json FILE]`: run the benchmarks of this folder, or those named.
 
 A benchmark is a module here with a function `run()` that returns rows: dictionaries with the same keys.
 """
@@ -13,7 +13,8 @@ import sys
 from benchmarks.timing import table
 
 FOLDER = pathlib.Path(__file__).parent
-NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if path.stem != "timing")
+HELPERS = ("synthetic", "timing")
+NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if path.stem not in HELPERS)
 
 
 def main() -> int:

@@ -32,11 +32,11 @@ def table(rows: list[dict]) -> str:
     lines = [list(rows[0])] + [[_shown(value) for value in row.values()] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     numeric = [isinstance(value, int | float) for value in rows[0].values()]
-    columns = list(zip(widths, numeric, strict=True))
-    return "\n".join(
-        "  ".join(cell.rjust(width) if number else cell.ljust(width) for cell, (width, number) in zip(line, columns))
-        for line in lines
-    )
+    return "\n".join("  ".join(map(_aligned, line, widths, numeric)).rstrip() for line in lines)
+
+
+def _aligned(cell: str, width: int, numeric: bool) -> str:
+    return cell.rjust(width) if numeric else cell.ljust(width)
 
 
 def _shown(value) -> str:

@@ -57,6 +57,8 @@ def get(name: str | int) -> Scheme:
     scheme = (SCHEMES if isinstance(name, str) else _BY_ID).get(name)
     if scheme is None and name in REMOVED:
         raise QuantError(f"quantization scheme {name} was {REMOVED[name]}, which GGUF files no longer have")
-    if scheme is None:
+    if scheme is None and isinstance(name, str):
         raise QuantError(f"unknown quantization scheme {name!r}; known: {', '.join(SCHEMES)}")
+    if scheme is None:
+        raise QuantError(f"unknown quantization scheme {name}; expected 0 to {max(_BY_ID)}")
     return scheme

@@ -40,7 +40,7 @@ def encode_integer(dtype: np.dtype, weights: Rows, importance=None) -> np.ndarra
     limits = np.iinfo(dtype)
     outside = ~((whole >= limits.min) & (whole < float(limits.max) + 1))
     if outside.any():
-        raise QuantError(f"{dtype.name}: {whole[outside][0]} is not between {limits.min} and {limits.max}")
+        raise QuantError(f"I{8 * dtype.itemsize}: {whole[outside][0]} is not between {limits.min} and {limits.max}")
     return whole.astype(dtype)
 
 

@@ -36,7 +36,7 @@ from refllm.errors import RefllmError
 
 Blocks = Shaped[np.ndarray, "... blocks"]
 Weights = Float32[np.ndarray, "... weights"]
-Importance = Float32[np.ndarray, " weights"]
+Importance = Float32[np.ndarray, " columns"]
 
 WEIGHTS_PER_SLICE = 1 << 17  # what one thread works on at a time: it fits the cache, and memory stays bounded
 

@@ -48,6 +48,8 @@ def library() -> ctypes.CDLL:
         ctypes.c_int64,
         FLOATS,
     ]
+    lib.ggml_quantize_requires_imatrix.restype = ctypes.c_bool
+    lib.ggml_type_name.restype = ctypes.c_char_p
     lib.ggml_init.argtypes, lib.ggml_init.restype = [InitParams], ctypes.c_void_p
     lib.ggml_init(InitParams(1 << 20, None, False))  # fills ggml's float16 table, which some dequantizers read
     return lib
@@ -72,8 +74,9 @@ def quantize_reference(type_id: int, weights: np.ndarray) -> np.ndarray:
     """`quantize_row_X_ref`, for the types that `ggml_quantize_chunk` does not take (Q8_1, Q8_K)."""
     weights = np.ascontiguousarray(weights, np.float32)
     info = traits(type_id)
-    out = np.empty(weights.size // info.block_size * info.block_bytes, np.uint8)
-    info.from_float_ref(weights.ctypes.data_as(FLOATS), out.ctypes.data, weights.size)
+    encode = info.from_float_ref or _row_function("quantize_row_q8_K_ref", FLOATS, ctypes.c_void_p)
+    out = np.zeros((len(weights), weights.shape[1] // info.block_size * info.block_bytes), np.uint8)
+    encode(weights.ctypes.data_as(FLOATS), out.ctypes.data, weights.size)
     return out
 
 
@@ -81,6 +84,14 @@ def dequantize(type_id: int, blocks: np.ndarray) -> np.ndarray:
     """The float32 weights of a run of blocks given as bytes."""
     blocks = np.ascontiguousarray(blocks).view(np.uint8).reshape(-1)
     info = traits(type_id)
+    decode = info.to_float or _row_function("dequantize_row_q8_K", ctypes.c_void_p, FLOATS)
     out = np.empty(blocks.size // info.block_bytes * info.block_size, np.float32)
-    info.to_float(blocks.ctypes.data, out.ctypes.data_as(FLOATS), out.size)
+    decode(blocks.ctypes.data, out.ctypes.data_as(FLOATS), out.size)
     return out
+
+
+def _row_function(name: str, source, destination):
+    """A function of ggml that is not in its table of types."""
+    function = getattr(library(), name)
+    function.restype, function.argtypes = None, [source, destination, ctypes.c_int64]
+    return function
