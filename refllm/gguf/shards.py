@@ -32,8 +32,9 @@ def prefix_of(path: str | os.PathLike, index: int, count: int) -> str:
 
 def place(metadata: Metadata, path: pathlib.Path) -> tuple[int, int]:
     """The number of a shard, from 0, and how many there are; an ordinary file is number 0 of 0 or 1."""
-    number, count = (told(metadata, key, path) for key in (NUMBER, COUNT))
-    if count > 1 and not 0 <= number < count:
+    count = told(metadata, COUNT, path)
+    number = told(metadata, NUMBER, path) if count > 1 else 0
+    if count > 1 and number >= count:
         raise GGUFError(f"{path}: {field(NUMBER)} is {number}; expected 0 to {count - 1}")
     return number, count
 

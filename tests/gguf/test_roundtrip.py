@@ -43,7 +43,7 @@ def values(some_texts):
 
 
 def metadatas(some_texts):
-    keys = some_texts.filter(lambda key: key and not key.startswith("GGUF.") and key != "general.alignment")
+    keys = some_texts.filter(lambda key: key and not key.startswith(("GGUF.", "split.")) and key != "general.alignment")
     return st.dictionaries(keys, values(some_texts), max_size=6).map(
         lambda typed: gguf.Metadata(
             {key: value for key, (_, value) in typed.items()}, {key: kind for key, (kind, _) in typed.items()}
