@@ -28,9 +28,8 @@ def unpack(packed, bits: int):
 
 def pack(numbers: Integer[np.ndarray, "... count"], bits: int) -> Bytes:
     """The inverse of `unpack`."""
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
-    planes = numbers.astype(np.uint8).reshape(*numbers.shape[:-1], 8 // bits, -1)
-    return np.bitwise_or.reduce(planes << shifts, axis=-2)
+    planes = np.split(numbers.astype(np.uint8), 8 // bits, axis=-1)
+    return functools.reduce(np.bitwise_or, (plane << bits * i for i, plane in enumerate(planes)))
 
 
 def nibbles(packed):
@@ -66,7 +65,7 @@ def numbers_of_every_byte(bits: int) -> UInt8[np.ndarray, "256 numbers"]:
 def pack_neighbours(numbers: Integer[np.ndarray, "... count"], bits: int) -> Bytes:
     """The inverse of `unpack_neighbours`."""
     per_byte = numbers.astype(np.uint8).reshape(*numbers.shape[:-1], -1, 8 // bits)
-    return np.bitwise_or.reduce(per_byte << np.arange(0, 8, bits, dtype=np.uint8), axis=-1)
+    return functools.reduce(np.bitwise_or, (per_byte[..., i] << bits * i for i in range(8 // bits)))
 
 
 def unpack_words(words, bits: int, count: int):

@@ -16,7 +16,7 @@ import numpy as np
 
 from refllm.quants.bits import pack_neighbours, unpack_neighbours
 from refllm.quants.rounding import round_half_away, sum_in_order
-from refllm.quants.scaling import Rows, assembled, inverse, scaled, signed
+from refllm.quants.scaling import Rows, assembled, inverse, largest, scaled, signed
 from refllm.quants.scheme import Scheme
 
 Q1_0_BLOCK = np.dtype([("d", "<f2"), ("qs", "u1", 16)])
@@ -39,7 +39,7 @@ def decode_q2_0(block):
 
 
 def encode_q2_0(weights: Rows, importance=None) -> np.ndarray:
-    scale = np.abs(weights).max(-1, keepdims=True)
+    scale = np.abs(largest(weights))
     steps = round_half_away(weights * inverse(scale)).astype(np.int32)  # from an infinite inverse: a huge negative step
     return assembled(Q2_0_BLOCK, d=scale[..., 0], qs=pack_neighbours(np.clip(steps + 1, 0, 3), 2))
 

@@ -25,7 +25,7 @@ from jaxtyping import Float32, UInt8
 
 from refllm.quants.bits import lookup, nibbles, pack_nibbles, pack_runs, unpack_runs
 from refllm.quants.rounding import to_int8
-from refllm.quants.scaling import Rows, assembled
+from refllm.quants.scaling import Rows, assembled, largest
 from refllm.quants.scheme import Scheme
 
 MXFP4_BLOCK = np.dtype([("e", "u1"), ("qs", "u1", 16)])
@@ -59,13 +59,13 @@ def decode_nvfp4(block):
 
 
 def encode_mxfp4(weights: Rows, importance=None) -> np.ndarray:
-    exponent = shared_exponent(np.abs(weights).max(-1))
+    exponent = shared_exponent(np.abs(largest(weights))[..., 0])
     return assembled(MXFP4_BLOCK, e=exponent, qs=pack_nibbles(nearest(weights, E8M0_HALVED[exponent])))
 
 
 def encode_nvfp4(weights: Rows, importance=None) -> np.ndarray:
     groups = weights.reshape(*weights.shape[:-1], 4, 16)
-    scale = to_ue4m3(np.abs(groups).max(-1) / np.float32(6))
+    scale = to_ue4m3(np.abs(largest(groups))[..., 0] / np.float32(6))
     codes = nearest(groups, UE4M3_HALVED[scale]).reshape(weights.shape)
     return assembled(NVFP4_BLOCK, d=scale, qs=pack_runs(codes, 4, run=8))
 
@@ -96,10 +96,11 @@ def nearest(weights: Float32[np.ndarray, "... size"], scale: Float32[np.ndarray,
     magnitude = np.abs(weights)
     code, least = np.zeros(weights.shape, np.uint8), magnitude
     for candidate, value in enumerate(MAGNITUDES[1:], start=1):
-        error = np.abs(value * scale[..., None] - magnitude)
-        code = np.where(error < least, np.uint8(candidate), code)
+        error = np.abs((value * scale)[..., None] - magnitude)
+        code = np.maximum(code, (error < least) * np.uint8(candidate))  # candidates grow: a nearer one replaces
         least = np.minimum(error, least)
-    return code | ((weights < 0) & (code > 0)).astype(np.uint8) << np.uint8(3)
+    sign = (weights < 0) & (code > 0)
+    return code | sign.view(np.uint8) << np.uint8(3)
 
 
 MXFP4 = Scheme("MXFP4", MXFP4_BLOCK, decode_mxfp4, encode_mxfp4, id=39)

@@ -43,8 +43,8 @@ def sum_in_order(terms: Lanes) -> Float32[np.ndarray, "*lanes"]:
 
 def round_half_away(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     """C's roundf: to the nearest integer, halves away from zero."""
-    whole = np.floor(np.abs(x))
-    return np.copysign(whole + (np.abs(x) - whole >= 0.5), x)
+    whole = np.trunc(x)
+    return whole + np.trunc(2 * (x - whole))
 
 
 def to_int8(x: Float32[np.ndarray, "*shape"]) -> Int8[np.ndarray, "*shape"]:

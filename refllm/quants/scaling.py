@@ -10,7 +10,7 @@ array([[-3.]], dtype=float32)
 """
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Integer
 
 Rows = Float32[np.ndarray, "rows blocks block_size"]
 
@@ -40,7 +40,12 @@ def signed(levels, zero: int):
 
 def largest(weights: Float32[np.ndarray, "... block_size"]) -> Float32[np.ndarray, "... 1"]:
     """The weight of each block that is farthest from zero, with its sign; the first of several."""
-    return np.take_along_axis(weights, np.abs(weights).argmax(-1, keepdims=True), -1) + np.float32(0)  # no -0
+    return first_of(weights, np.abs(weights).argmax(-1)) + np.float32(0)  # no -0
+
+
+def first_of(weights: Float32[np.ndarray, "*blocks size"], index: Integer[np.ndarray, "*blocks"]):
+    """From each block the weight at its index. With argmin and argmax, of 0 and -0 the one that comes first."""
+    return np.take_along_axis(weights, index[..., None], -1)
 
 
 def inverse(scale: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:

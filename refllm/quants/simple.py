@@ -21,7 +21,7 @@ from jaxtyping import Float32
 
 from refllm.quants.bits import nibbles, pack_neighbours, pack_nibbles, unpack_neighbours
 from refllm.quants.rounding import round_half_away, to_int8
-from refllm.quants.scaling import Rows, assembled, inverse, largest, raised, scaled, signed
+from refllm.quants.scaling import Rows, assembled, first_of, inverse, largest, raised, scaled, signed
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import fit_scale_and_minimum, fit_symmetric_scale, grid_offsets
 
@@ -108,16 +108,15 @@ def from_minimum(weights: Rows, importance, highest: int):
     """Scale, minimum and levels 0..highest of blocks with a minimum."""
     if importance is not None:
         return in_groups(fit_scale_and_minimum, weights, importance, highest, grid_offsets(-0.9, 0.05, 36))
-    minimum = np.take_along_axis(weights, weights.argmin(-1, keepdims=True), -1)  # of 0 and -0 the one that comes first
-    spread = weights.max(-1, keepdims=True) - minimum + np.float32(0)  # no -0
-    scale = spread / np.float32(highest)
+    minimum, maximum = first_of(weights, weights.argmin(-1)), first_of(weights, weights.argmax(-1))
+    scale = (maximum - minimum) / np.float32(highest)
     levels = to_int8((weights - minimum) * inverse(scale) + np.float32(0.5))
     return scale[..., 0], minimum[..., 0], np.minimum(levels, highest)
 
 
 def eight_bits(weights: Rows):
     """Scale and levels -127..127."""
-    scale = np.abs(weights).max(-1, keepdims=True) / np.float32(127)
+    scale = np.abs(largest(weights)) / np.float32(127)
     return scale[..., 0], to_int8(round_half_away(weights * inverse(scale)))
 
 

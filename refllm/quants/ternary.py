@@ -22,7 +22,7 @@ from jaxtyping import UInt8
 
 from refllm.quants.bits import join, pack_runs, unpack_runs
 from refllm.quants.rounding import round_half_away, to_int8
-from refllm.quants.scaling import Rows, assembled, inverse, scaled, signed
+from refllm.quants.scaling import Rows, assembled, inverse, largest, scaled, signed
 from refllm.quants.scheme import Scheme
 
 TQ1_0_BLOCK = np.dtype([("qs", "u1", 48), ("qh", "u1", 4), ("d", "<f2")])
@@ -60,7 +60,7 @@ def encode_tq2_0(weights: Rows, importance=None) -> np.ndarray:
 
 def ternary(weights: Rows):
     """The largest magnitude, and for each weight 0, 1 or 2 for what is nearest: minus it, zero, or it."""
-    scale = np.abs(weights).max(-1, keepdims=True)
+    scale = np.abs(largest(weights))
     return scale[..., 0], to_int8(round_half_away(weights * inverse(scale))) + np.int8(1)
 
 
