@@ -104,7 +104,8 @@ def encode_q2_k(weights: Rows, importance=None) -> np.ndarray:
 
 
 def encode_q4_k(weights: Rows, importance=None) -> np.ndarray:
-    # With importance ggml does not clamp here: a negative scale, a byte of 253 or so, spills over. So be it.
+    # With importance ggml does not clamp here: where a group's scale is negative, its byte (255, say) spills into the
+    # bits of another group. That is what its files contain, so it is what ours contain.
     clamp = 63 if importance is None else 255
     fields, levels = encode_six_bits(weights, importance, 15, grid_offsets(-1.0, 0.1, 20), clamp)
     return assembled(Q4_K_BLOCK, **fields, qs=pack_runs(levels, 4, run=32))

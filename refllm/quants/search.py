@@ -2,7 +2,7 @@
 
 A group of 8 to 32 values shares one scale (and, in some schemes, one minimum). Each value v is replaced by a small
 integer, its level l, and is read back as `scale * l` or as `scale * l + minimum`. What is minimised is the error summed
-over the group, where `importance` says how much an error in each value matters:
+over the group, where `importance` (w in the formulas below) says how much an error in each value matters:
 
     sum of  importance * (scale * level + minimum - value)^2
 
@@ -184,7 +184,8 @@ def fit_positive_scale(values: Groups, importance: Groups, highest: int):
     """Levels 0..highest with value = scale * level for values that are not negative: ggml's make_qp_quants.
 
     Nine grids are compared by their error, and from the best one the levels are improved one at a time. ggml keeps the
-    levels in unsigned bytes: should a value be negative after all, by a rounding error, its level wraps round.
+    levels in unsigned bytes: if a value is negative after all (as a group's scale is when no column but one matters to
+    it, and that one is negative), its level wraps round.
     """
     largest = values.max(axis=0, initial=0)
     largest = np.where(largest < ALL_ZERO, NO_STEP, largest)
