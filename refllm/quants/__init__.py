@@ -16,7 +16,7 @@ Traceback (most recent call last):
 refllm.quants.scheme.QuantError: quantization scheme 4 was Q4_2, which GGUF files no longer have
 """
 
-from refllm.quants import activations, few_bit, floats, fp4, legacy, simple, ternary
+from refllm.quants import activations, few_bit, floats, fp4, iq1, iq2, iq3, iq_nonlinear, legacy, simple, ternary
 from refllm.quants.k_minmax import Q2_K, Q4_K, Q5_K
 from refllm.quants.k_symmetric import Q3_K, Q6_K
 from refllm.quants.scheme import QuantError, Scheme
@@ -27,6 +27,10 @@ FAMILIES = (
     floats.SCHEMES,
     simple.SCHEMES,
     (Q2_K, Q3_K, Q4_K, Q5_K, Q6_K),
+    iq1.SCHEMES,
+    iq2.SCHEMES,
+    iq3.SCHEMES,
+    iq_nonlinear.SCHEMES,
     ternary.SCHEMES,
     fp4.SCHEMES,
     few_bit.SCHEMES,
