@@ -8,7 +8,11 @@
 
 A string is its length and its bytes. Every number from `version` on is in the file's byte order, which the version
 tells: 3 read in the wrong order is 50331648. Nothing found here is believed before it is checked against the bytes that
-are left, and every check that llama.cpp's reader makes is made. The bytes of the tensors are stepped over, not read.
+are left. The bytes of the tensors are stepped over, not read.
+
+Every check that llama.cpp's reader makes is made, with three differences: files in the other byte order are read; the
+padding behind the last tensor may be missing altogether (llama.cpp runs such models, too); and an empty tensor whose
+other sizes multiply to more bytes than 63 bits can count is refused, because no array can have that shape.
 
 >>> import struct
 >>> header = struct.pack("<4sIqq", b"GGUF", 3, 0, 1)

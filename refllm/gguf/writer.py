@@ -14,6 +14,7 @@ it is complete. Quantizing is not done here.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 import struct
@@ -41,7 +42,7 @@ class Planned:
 
     @property
     def nbytes(self) -> int:
-        return int(np.prod(blocks_of(self.shape, self.scheme), dtype=object)) * self.scheme.block_bytes
+        return math.prod(blocks_of(self.shape, self.scheme)) * self.scheme.block_bytes
 
 
 def write(

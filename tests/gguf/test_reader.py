@@ -195,6 +195,13 @@ def test_too_short_to_be_anything(content, tmp_path):
         gguf.open(path)
 
 
+def test_a_hint_for_what_is_often_met_instead(tmp_path):
+    path = tmp_path / "pointer.gguf"
+    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(gguf.GGUFError, match=r"magic is b'vers' \(perhaps a Git LFS pointer"):
+        gguf.open(path)
+
+
 def test_what_cannot_be_opened(tmp_path):
     with pytest.raises(FileNotFoundError):
         gguf.open(tmp_path / "absent.gguf")

@@ -1,7 +1,9 @@
 """`gguf.write`: what is written is read back equal, by refllm and by the `gguf` package, whatever the values."""
 
+import io
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -140,11 +142,12 @@ class Computed:
 
     shape, scheme = (3, 4), quants.get("F32")
 
-    def __init__(self, rows: int):
-        self.rows = rows
+    def __init__(self, rows: int, pause: float = 0):
+        self.rows, self.pause = rows, pause
 
     def slices(self):
         for row in range(self.rows):
+            time.sleep(self.pause)
             yield np.full(4, row, np.float32)
 
 
@@ -155,6 +158,18 @@ def test_a_tensor_may_be_computed_while_it_is_written(tmp_path):
         gguf.write(tmp_path / "a.gguf", {}, {"w": Computed(2)})
     assert [path.name for path in tmp_path.iterdir()] == ["a.gguf"]
     assert gguf.open(tmp_path / "a.gguf").tensors["w"].shape == (3, 4)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("pause", "shown"), [(0, False), (0.4, True)])
+def test_a_progress_bar_when_it_takes_longer_than_a_second(pause, shown, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    gguf.write(tmp_path / "slow.gguf", {}, {"w": Computed(3, pause)})
+    assert ("slow.gguf" in terminal.getvalue()) == shown
 
 
 REWRITE = """
