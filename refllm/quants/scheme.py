@@ -109,17 +109,15 @@ class Scheme:
         blocks = np.empty(rows.shape[:2], self.dtype)
 
         def work(part: slice):
-            blocks[part] = self._encode(rows[part], importance)
+            slice_of_rows = rows[part].astype(np.float32, copy=False)
+            if self.block_size > 1:
+                self._check_finite(slice_of_rows, part.start * rows[0].size, columns)
+            with np.errstate(all="ignore"):
+                blocks[part] = self.encode(slice_of_rows, importance)
 
-        in_slices(work, len(rows), max(1, WEIGHTS_PER_SLICE // max(1, rows[:1].size)))
+        if weights.size:
+            in_slices(work, len(rows), max(1, WEIGHTS_PER_SLICE // rows[0].size))
         return blocks.reshape(*weights.shape[:-1], per_row)
-
-    def _encode(self, rows: Float[np.ndarray, "rows blocks block_size"], importance) -> np.ndarray:
-        rows = rows.astype(np.float32, copy=False)
-        if self.block_size > 1 and not np.isfinite(rows).all():  # one such weight would spoil its whole block
-            raise QuantError(f"{self.name}: a weight is {rows[~np.isfinite(rows)][0]}; expected finite numbers")
-        with np.errstate(all="ignore"):
-            return self.encode(rows, importance)
 
     def _check(self, columns: int, importance: Importance | None) -> None:
         if columns % self.block_size:
@@ -131,6 +129,15 @@ class Scheme:
             raise QuantError(f"{self.name}: importance for {importance.size} columns; expected {columns}")
         elif not np.isfinite(importance).all():
             raise QuantError(f"{self.name}: the importance of a column is not finite")
+
+    def _check_finite(self, weights: Float32[np.ndarray, "rows blocks block_size"], first: int, columns: int) -> None:
+        """A NaN would spoil its whole block: ggml encodes it all the same, and llama-quantize then drops the tensor."""
+        flat = weights.reshape(-1)
+        finite = np.isfinite(flat)
+        if not finite.all():
+            index = int(finite.argmin())
+            place = "row {}, column {}".format(*divmod(first + index, columns))
+            raise QuantError(f"{self.name}: {place}: the weight is {flat[index]}; expected a finite number")
 
 
 def in_slices(work: Callable[[slice], None], count: int, step: int) -> None:

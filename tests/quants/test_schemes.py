@@ -149,7 +149,9 @@ def test_bad_weights_are_refused(scheme):
     for bad in (np.nan, np.inf, -np.inf):
         weights = np.ones((3, columns), np.float32)
         weights[1, 7] = bad
-        refused(scheme, f"a weight is {bad}; expected finite numbers", weights, importance)
+        for weighting in (importance, np.ones(columns, np.float32)):
+            message = f"row 1, column 7: the weight is {bad}; expected a finite number"
+            refused(scheme, message, weights, weighting)
     odd = np.ones((2, scheme.block_size + 1), np.float32)
     refused(scheme, f"rows of {odd.shape[1]} weights do not divide into blocks of {scheme.block_size}", odd)
 
