@@ -20,8 +20,8 @@ VOCABULARY = pathlib.Path(__file__).parents[2] / "shared" / "fixtures" / "tokeni
 TENSORS_PER_GB = 32
 
 PEAK = """
-import resource
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+import pathlib  # getrusage would give the peak of the parent process too
+print(pathlib.Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
 
 
@@ -58,7 +58,7 @@ def rewrite(gigabytes: int) -> dict:
 def row(work: str, seconds: dict[str, float], code: str) -> dict:
     """`code` is run once more, alone in a fresh process, to see its memory."""
     command = [sys.executable, "-c", f"from refllm import gguf\n{code}{PEAK}"]
-    peak = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    peak = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1024
     mine, (peer_name, theirs) = seconds["refllm"], list(seconds.items())[1]
     return {
         "work": work,
