@@ -2,8 +2,8 @@
 
 A damaged file may be refused with `GGUFError` or read in full: `open`, the metadata, every tensor's data and weights,
 the byte map, and the texts that `refllm inspect` shows. Anything else is a finding: another exception, more than a
-second, more than 100 MB. Memory is bounded by the system itself: whatever reaches beyond gets a `MemoryError`. The run
-follows from the seed, so a finding is made again by its number.
+second of the processor, more than 100 MB. Memory is bounded by the system itself: whatever reaches beyond gets a
+`MemoryError`. The run follows from the seed, so a finding is made again by its number.
 
     python -m tests.gguf.fuzz                          2,000 files
     python -m tests.gguf.fuzz --count 200000           the long run
@@ -217,13 +217,13 @@ def run(numbers, good: list[bytes], path: pathlib.Path, seed: int, compare: bool
     outcomes, slowest, findings = collections.Counter(), 0.0, []
     for number in numbers:
         path.write_bytes(data := made(number, seed, good))
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             outcome = use(path)
         except Exception as error:
             outcome = type(error).__name__
             findings.append(f"{number}: {outcome}: {error}")
-        slowest = max(slowest, seconds := time.perf_counter() - start)
+        slowest = max(slowest, seconds := time.process_time() - start)
         if seconds > SECONDS:
             findings.append(f"{number}: took {seconds:.2f} s")
         outcomes[outcome] += 1

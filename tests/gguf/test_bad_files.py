@@ -25,11 +25,11 @@ def refused(tmp_path, data: bytes) -> str:
     path = tmp_path / "made.gguf"
     path.write_bytes(data)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with pytest.raises(gguf.GGUFError) as caught:
             gguf.open(path)
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
         assert tracemalloc.get_traced_memory()[1] < len(data) + 2**20
     finally:
         tracemalloc.stop()
