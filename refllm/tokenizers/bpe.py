@@ -16,6 +16,7 @@ no piece of its own is left out, as in llama.cpp; the vocabularies that models c
 
 import functools
 import heapq
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from refllm.tokenizers.pre_tokenizers import PreTokenizer
@@ -30,19 +31,22 @@ Ranks = dict[str, int]  # a merge as the file has it, its two halves with a spac
 def encoder(vocabulary: Vocabulary, ranks: Ranks, pre: PreTokenizer) -> Callable[[str], list[int]]:
     """The function from a text without special tokens to ids."""
 
+    ids = vocabulary.ids
+
     def encode_word(word: str) -> tuple[int, ...]:
         letters = spell_bytes(word) if pre.byte_letters else word
         is_whole = pre.ignore_merges or (pre.keeps_newlines and not letters.strip("\n"))
-        pieces = [letters] if is_whole and letters in vocabulary.ids else merge(letters, ranks)
-        return tuple(id for piece in pieces for id in piece_ids(piece, vocabulary.ids, pre.byte_letters))
+        pieces = [letters] if is_whole and letters in ids else merge(letters, ranks)
+        known = [[ids[piece]] if piece in ids else spelled_ids(piece, ids, pre.byte_letters) for piece in pieces]
+        return tuple(itertools.chain.from_iterable(known))
 
     cached = functools.lru_cache(CACHED_WORDS)(encode_word)
 
     def encode(text: str) -> list[int]:
-        ids = []
+        found = []
         for word in pre.split(text.replace(" ", SPACE) if pre.visible_spaces else text):
-            ids += cached(word) if len(word) <= LONGEST_CACHED else encode_word(word)
-        return ids
+            found += cached(word) if len(word) <= LONGEST_CACHED else encode_word(word)
+        return found
 
     return encode
 
@@ -83,10 +87,8 @@ def merge(letters: Iterable[str], ranks: Ranks) -> list[str]:
     return [symbol for symbol in symbols if symbol]
 
 
-def piece_ids(piece: str, ids: dict[str, int], byte_letters: bool) -> list[int]:
-    """The id of a piece, or the ids of what spells it."""
-    if piece in ids:
-        return [ids[piece]]
+def spelled_ids(piece: str, ids: dict[str, int], byte_letters: bool) -> list[int]:
+    """The ids that spell a piece which has none itself."""
     parts = piece if byte_letters else [f"<0x{byte:02X}>" for byte in piece.encode()]
     return [ids[part] for part in parts if part in ids]
 

@@ -72,13 +72,11 @@ FAMILIES = {
 
 def from_gguf(source: refllm.gguf.GGUFFile | str | os.PathLike, force_pre: str | None = None) -> Tokenizer:
     """The tokenizer of an open GGUF file, or of the one at a path. `force_pre` names the pre-tokenizer to use."""
-    if not isinstance(source, refllm.gguf.GGUFFile):
-        with refllm.gguf.open(source) as file:
-            return from_gguf(file, force_pre)
+    file = source if isinstance(source, refllm.gguf.GGUFFile) else refllm.gguf.open(source)
     try:
-        return from_metadata(source.metadata, force_pre)
+        return from_metadata(file.metadata, force_pre)
     except TokenizerError as error:
-        raise TokenizerError(f"{source.path}: {error}") from error
+        raise TokenizerError(f"{file.path}: {error}") from error
 
 
 def from_metadata(metadata: Mapping[str, Any], force_pre: str | None = None) -> Tokenizer:

@@ -106,7 +106,7 @@ CHAMELEON = ("<sentinel:[0-9]+>", "IMGIMG[A-I]{1,4}Z", r"[\t\n]|    |  ", DIGIT,
 
 # (?r) matches from the end: groups of three from the right. As in llama.cpp what precedes a number stays on its first.
 THREES_FROM_THE_RIGHT = r"(?r)\P{N}*\p{N}{1,3}"
-SUPERBPE_THREES = r"(?r)[0-9]{3}(?:[\p{N}--[0-9]]+[0-9]{0,2})*"
+SUPERBPE_THREES = r"(?r)(?:[0-9]{3}|\A[0-9]{0,2})(?:[\p{N}--[0-9]]+[0-9]{0,2})*"  # other numerals stay on theirs
 
 DEEPSEEK_LETTERS = (
     r"\s?[A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-\u02af\u0370-\u0373"
