@@ -10,6 +10,7 @@ written down in refllm/quants/mix_table.py."""
 
 import argparse
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,11 @@ def scheme_name(word: str) -> str:
 def tensor_type(text: str) -> tuple[str, str]:
     pattern, _, scheme = text.rpartition("=")
     if not pattern:
-        raise argparse.ArgumentTypeError(f"{text!r} says no type for no tensor; expected PATTERN=TYPE")
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be read; expected PATTERN=TYPE")
+    try:
+        re.compile(pattern.lower())
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{pattern!r} is no regular expression: {error}") from None
     return pattern.lower(), scheme_name(scheme)
 
 
@@ -130,6 +135,8 @@ def key_value(text: str) -> tuple[str, Any]:
         "str": str,
     }
     try:
+        if not key:
+            raise ValueError
         return key, readers[kind](value)
     except (KeyError, ValueError, OverflowError):
         raise argparse.ArgumentTypeError(

@@ -74,8 +74,8 @@ class Conversion:
         """Rows of the old file with the importance of their columns. No piece holds rows of two experts."""
         if not self.weights:
             return
-        columns, per_expert, row = self.shape[-1], self.shape[-2] if len(self.shape) > 1 else 1, 0
-        per_row = columns // self.tensor.scheme.block_size
+        _, per_expert, columns = (1, 1, 1, *self.shape)[-3:]
+        per_row, row = columns // self.tensor.scheme.block_size, 0
         for blocks in self.tensor.slices(unit=per_row):
             rows = blocks.reshape(-1, per_row)
             while len(rows):

@@ -185,12 +185,13 @@ def columns_of(importance: Importance, tensor: gguf.Tensor) -> Float32[np.ndarra
 
 def refuse_what_cannot_be(f: gguf.GGUFFile, result: Result, allow_requantize: bool) -> None:
     for each in result.conversions:
-        quantized = each.tensor.scheme.block_size > 1
-        if each.is_copy or each.tensor.type in UNQUANTIZED or (quantized and allow_requantize):
+        found = f"{f.path}: tensor {each.name!r} is {each.tensor.type}"
+        if each.is_copy or each.tensor.type in UNQUANTIZED:
             continue
-        reason = "to quantize it again, which loses more, allow_requantize must be set" if quantized else ""
-        expected = reason or f"expected {', '.join(UNQUANTIZED)} or a quantized type"
-        raise RefllmError(f"{f.path}: tensor {each.name!r} is {each.tensor.type} already; {expected}")
+        if each.tensor.scheme.block_size == 1:
+            raise RefllmError(f"{found}; expected {', '.join(UNQUANTIZED)} or a quantized type")
+        if not allow_requantize:
+            raise RefllmError(f"{found} already; to quantize it again, which loses more, say allow_requantize")
     for each in result.without_importance:
         raise RefllmError(
             f"{each.name!r} as {each.scheme.name} needs an importance file (imatrix): without it the result is garbage"
