@@ -196,7 +196,7 @@ def test_no_weight_moves_farther_than_its_step(name, weights):
 
 
 @every_block_scheme
-@given(exponent=st.integers(-4, 4), seed=st.integers(0, 99))
+@given(exponent=st.integers(-2, 6), seed=st.integers(0, 99))  # below that Q6_K's float16 scale turns subnormal
 @settings(max_examples=4, deadline=None)
 def test_a_power_of_two_scales_the_result(scheme, exponent, seed):
     weights = np.random.default_rng(seed).normal(size=scheme.block_size).astype(np.float32)
