@@ -43,7 +43,6 @@ from jaxtyping import Bool, Float32, Int, Shaped, UInt8
 
 from refllm.quants.iq_grids import Grid, load, position_of
 from refllm.quants.rounding import nearest_int, sum_in_order
-from refllm.quants.scheme import QuantError
 from refllm.quants.search import fit_positive_scale, moments
 
 Runs = Float32[np.ndarray, "run lanes"]
@@ -121,8 +120,9 @@ def search(recipe: Recipe, values: Runs, weight: Runs) -> Found:
     return Found(*(np.where(zero, part.dtype.type(0), part) for part in (scale, entries, signs)))
 
 
-def overflow() -> QuantError:
-    return QuantError("weights or importances are not finite, or so large that their cubes overflow a float32")
+def overflow() -> OverflowError:
+    """Where no candidate has a finite error, or a scale is not a number. ggml ends the whole process there."""
+    return OverflowError("the search overflows a float32: weights or importances are too large")
 
 
 # ---- signs ----

@@ -112,8 +112,11 @@ class Scheme:
             slice_of_rows = rows[part].astype(np.float32, copy=False)
             if self.block_size > 1:
                 self._check_finite(slice_of_rows, part.start * rows[0].size, columns)
-            with np.errstate(all="ignore"):
-                blocks[part] = self.encode(slice_of_rows, importance)
+            try:
+                with np.errstate(all="ignore"):
+                    blocks[part] = self.encode(slice_of_rows, importance)
+            except OverflowError as error:
+                raise QuantError(f"{self.name}: {error}") from None
 
         if weights.size:
             in_slices(work, len(rows), max(1, WEIGHTS_PER_SLICE // rows[0].size))
