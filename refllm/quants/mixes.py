@@ -17,9 +17,13 @@ The embedding is Q6_K because nothing is called `output.weight`: it doubles as t
 
 import collections
 import dataclasses
+import numbers
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import NamedTuple
+
+import numpy as np
 
 from refllm import quants
 from refllm.quants import mix_table
@@ -85,11 +89,15 @@ def get(name: str | int) -> Mix:
 
 def facts(metadata: Mapping) -> ModelFacts:
     """The facts of a model, from the metadata of its GGUF file."""
-    architecture = metadata.get("general.architecture", "")
+    architecture = str(metadata.get("general.architecture", ""))
 
-    def number(key: str, default: int = 0) -> int:
-        value = metadata.get(f"{architecture}.{key}", default)
-        return int(value if isinstance(value, int) or not len(value) else value[0])  # one per layer: the first layer's
+    def number(name: str, default: int = 0) -> int:
+        key = f"{architecture}.{name}"
+        value = metadata.get(key, default)
+        first = value[0] if np.ndim(value) == 1 and len(value) else value  # a list has one number per layer
+        if not isinstance(first, numbers.Integral):
+            raise QuantError(f"metadata[{key!r}] is {reprlib.repr(value)}; expected a whole number, or one per layer")
+        return int(first)
 
     heads = number("attention.head_count")
     key_heads = number("attention.head_count_kv", heads)

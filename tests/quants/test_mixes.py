@@ -4,6 +4,7 @@ import json
 import pathlib
 import random
 
+import numpy as np
 import pytest
 
 from refllm.quants import QuantError, mixes
@@ -65,9 +66,12 @@ def test_the_facts_come_from_the_metadata():
     metadata = {"general.architecture": "llama", "llama.block_count": 80, "llama.attention.head_count": 64}
     assert mixes.facts(metadata) == ModelFacts("llama", 80, 64, 64)
     assert not mixes.facts(metadata).is_70b
-    grouped = metadata | {"llama.attention.head_count_kv": [8] * 80, "llama.expert_count": 8}
+    grouped = metadata | {"llama.attention.head_count_kv": np.full(80, 8, np.uint32), "llama.expert_count": 8}
     assert mixes.facts(grouped) == ModelFacts("llama", 80, 64, 8, 8)
     assert mixes.facts({}) == ModelFacts("", 0, 0, 0)
+    for bad in ("80", 8.0, []):
+        with pytest.raises(QuantError, match=r"metadata\['llama\.block_count'\] is .*; expected a whole number"):
+            mixes.facts(metadata | {"llama.block_count": bad})
 
 
 def test_a_user_may_wish_otherwise():
