@@ -10,6 +10,7 @@ A notebook needs one import and a few names.
     teach.show(figure, alt="...")       a matplotlib figure with its description under it
     teach.show_source(function)         the package's own code, never a copy of it
     teach.data("README.md")             the way to a file of `data/`, the same from every notebook
+    teach.model()                       the way to a small model file, to be taken apart
 
 The rest of the room is for those who write lessons: `exercise` and `exercises/` (what a right answer must do),
 `rebuild` (run all notebooks again and write the student copies), `hygiene` (the rules that a notebook keeps).
@@ -19,6 +20,6 @@ example.1 correct: How many bytes do 32 weights of 4.5 bits take?
 """
 
 from refllm.teach.checks import check, passed, summary
-from refllm.teach.display import data, show, show_source
+from refllm.teach.display import data, model, show, show_source
 
-__all__ = ["check", "data", "passed", "show", "show_source", "summary"]
+__all__ = ["check", "data", "model", "passed", "show", "show_source", "summary"]

@@ -1,7 +1,8 @@
 """Showing things in a lesson: a figure with words for those who cannot see it, and the source that really runs.
 
 A figure is drawn as PNG at a fixed size, so that its bytes depend on the fonts that matplotlib brings and on nothing
-else of the machine. Its description stands under it, for everybody, because JupyterLab passes no `alt` text on; where
+else of the machine, and is stored with 256 colours, which no eye tells from all of them and which take a third of the
+bytes. Its description stands under it, for everybody, because JupyterLab passes no `alt` text on; where
 one is read (nbconvert's classic pages), it is the picture's `alt` text as well. Nobody compares the pixels: a cell
 beside the figure asserts on the numbers that it shows.
 
@@ -24,12 +25,22 @@ def show(figure, *, alt: str) -> None:
     import matplotlib.pyplot
     from IPython.display import display
 
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=100, bbox_inches="tight", metadata={"Software": None})
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100, bbox_inches="tight", metadata={"Software": None})
     matplotlib.pyplot.close(figure)
-    forms = {"image/png": picture.getvalue(), "text/plain": "<figure>"}
+    forms = {"image/png": few_colours(drawn), "text/plain": "<figure>"}
     display(forms, raw=True, metadata={"image/png": {"alt": alt}})
     print(f"Figure: {alt}")
+
+
+def few_colours(drawn: io.BytesIO) -> bytes:
+    """The same picture with the 256 colours that are nearest to its own."""
+    from PIL import Image
+
+    nearest = {"method": Image.Quantize.MAXCOVERAGE, "dither": Image.Dither.NONE}
+    picture = io.BytesIO()
+    Image.open(drawn).convert("RGB").quantize(256, **nearest).save(picture, format="png", optimize=True)
+    return picture.getvalue()
 
 
 def show_source(thing) -> None:
@@ -40,3 +51,10 @@ def show_source(thing) -> None:
 def data(name: str) -> pathlib.Path:
     """The way from here to a file of `data/`: relative, so that it may be printed."""
     return pathlib.Path(os.path.relpath(_DATA / name))
+
+
+def model() -> pathlib.Path:
+    """The way from here to the model file that the lessons open; it is written when it is asked for."""
+    from refllm.teach import first_look  # loads numpy, which most of what a lesson calls here does not need
+
+    return pathlib.Path(os.path.relpath(first_look.write_tiny_llama()))

@@ -23,15 +23,14 @@ Hello! One day you will talk to refllm here, with a small model that is trained 
 model does not exist yet, so there is nobody to answer. What can be shown today is the house it will live in: refllm
 writes a tiny model file in the GGUF format, with random weights, and looks into it.
 """
+FOLDER = pathlib.Path(__file__).parents[2] / ".refllm"  # what may be thrown away; git does not see it
 WIDTH, KEY_WIDTH, HIDDEN, LAYERS, CONTEXT = 64, 32, 192, 2, 256
 SPECIAL = ("<unk>", "<s>", "</s>")
 
 
 def main() -> int:
     """Greet, write the file, and show it."""
-    folder = pathlib.Path(__file__).parents[2] / ".refllm"
-    folder.mkdir(exist_ok=True)
-    path = os.path.relpath(write_tiny_llama(folder))
+    path = os.path.relpath(write_tiny_llama())
     print(GREETING)
     print(f"$ refllm inspect {path}", flush=True)
     status = subprocess.call([sys.executable, "-m", "refllm", "inspect", path])
@@ -39,8 +38,9 @@ def main() -> int:
     return status
 
 
-def write_tiny_llama(folder: pathlib.Path) -> pathlib.Path:
+def write_tiny_llama(folder: pathlib.Path = FOLDER) -> pathlib.Path:
     """Write the file into this folder and return its path."""
+    folder.mkdir(exist_ok=True)
     path = folder / "first_look.gguf"
     refllm.gguf.write(path, metadata(), tensors())
     return path

@@ -1,10 +1,15 @@
-"""The way to `data/` from any notebook, and the source that a lesson shows."""
+"""The way to `data/` and to the model from any notebook, a picture's colours, and the source that a lesson shows."""
 
+import io
 import pathlib
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from refllm.teach import data, exercise, show_source
+from refllm import gguf
+from refllm.teach import data, exercise, model, show_source
+from refllm.teach.display import few_colours
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -15,6 +20,22 @@ ROOT = pathlib.Path(__file__).parents[2]
 def test_the_way_to_data_is_relative(monkeypatch, folder, way):
     monkeypatch.chdir(ROOT / folder)
     assert data("x.gguf") == pathlib.Path(way)
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "notebooks/instructor"])
+def test_the_way_to_the_model_is_relative_and_leads_to_a_model(monkeypatch, folder):
+    monkeypatch.chdir(ROOT / folder)
+    assert not model().is_absolute()
+    with gguf.open(model()) as file:
+        assert file.metadata["general.architecture"] == "llama"
+
+
+def test_a_picture_keeps_its_size_and_its_colours():
+    colours = np.array([[[0, 114, 178], [255, 255, 255]], [[240, 228, 66], [1, 2, 3]]], np.uint8)
+    drawn = io.BytesIO()
+    Image.fromarray(colours).save(drawn, format="png")
+    found = np.asarray(Image.open(io.BytesIO(few_colours(drawn))).convert("RGB"))
+    assert np.array_equal(found, colours)
 
 
 def test_the_source_shown_is_that_of_the_package(capsys):
