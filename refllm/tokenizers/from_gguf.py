@@ -15,7 +15,6 @@ refllm.tokenizers.vocabulary.TokenizerError: tokenizer.ggml.model is 'abacus'; e
 
 import dataclasses
 import os
-import reprlib
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,9 +26,8 @@ from refllm.tokenizers import bpe, ends, rwkv, spm, wordpiece
 from refllm.tokenizers.pre_tokenizers import PRE_TOKENIZERS, PreTokenizer
 from refllm.tokenizers.special import specials_of, stripped_texts
 from refllm.tokenizers.tokenizer import Tokenizer
+from refllm.tokenizers.values import KEY, get, get_bytes, get_numbers, get_strings
 from refllm.tokenizers.vocabulary import Kind, SpecialIds, TokenizerError, Vocabulary
-
-KEY = "tokenizer.ggml."
 
 ID_KEYS = {
     "bos": ("bos_token_id",),
@@ -86,29 +84,29 @@ def from_metadata(metadata: Mapping[str, Any], force_pre: str | None = None) -> 
         raise TokenizerError(f"{KEY}model is {model!r}; expected one of {', '.join(FAMILIES)}")
     family, pre = FAMILIES[model], read_pre(metadata, model, force_pre)
     vocabulary = read_vocabulary(metadata, family.needs_scores)
-    special_ids, kinds, end_ids = ends.find(vocabulary, read_ids(metadata, family.ids, pre, len(vocabulary.pieces)))
-    space_prefix = get(metadata, "add_space_prefix", bool, family.space_prefix) and model in ("llama", "t5")
-    encode_text, piece_bytes = spelling(metadata, vocabulary, special_ids.unk, pre, space_prefix)
+    given = read_ids(metadata, family.ids, pre, len(vocabulary.pieces))
+    special_ids, kinds, end_ids = ends.find(vocabulary, given)
     corrected = dataclasses.replace(vocabulary, kinds=kinds)
+    space_prefix = model in ("llama", "t5") and get(metadata, "add_space_prefix", bool, family.space_prefix)
+    encode_text, piece_bytes = spelling(metadata, vocabulary, special_ids.unk, pre, space_prefix)
     begins_with, ends_with = read_frame(metadata, model, special_ids, pre)
     return Tokenizer(
-        corrected,
-        special_ids,
-        end_ids,
-        specials_of(corrected, *read_strips(metadata, corrected)),
-        encode_text,
-        piece_bytes,
-        begins_with,
-        ends_with,
-        space_prefix or model == "bert",
+        vocabulary=corrected,
+        special_ids=special_ids,
+        end_ids=end_ids,
+        specials=specials_of(corrected, *read_strips(metadata, corrected)),
+        encode_text=encode_text,
+        piece_bytes=piece_bytes,
+        begins_with=begins_with,
+        ends_with=ends_with,
+        space_prefix=space_prefix or model == "bert",
     )
 
 
 def read_vocabulary(metadata: Mapping[str, Any], needs_scores: bool) -> Vocabulary:
-    pieces = get(metadata, "tokens", list)
-    if not pieces or not all(isinstance(piece, str) for piece in pieces):
-        raise TokenizerError(f"{KEY}tokens is {reprlib.repr(pieces)}; expected at least one string, and only strings")
-    pieces = [piece or f"[EMPTY_{id}]" for id, piece in enumerate(pieces)]  # llama.cpp's name for them
+    pieces = [piece or f"[EMPTY_{id}]" for id, piece in enumerate(get_strings(metadata, "tokens"))]  # as llama.cpp
+    if not pieces:
+        raise TokenizerError(f"{KEY}tokens is empty; expected a vocabulary")
     kinds = get_numbers(metadata, "token_type", "iu", len(pieces)) or [Kind.NORMAL] * len(pieces)
     scores = get_numbers(metadata, "scores", "iuf", len(pieces))
     if scores is None and needs_scores:
@@ -194,37 +192,5 @@ def spelling(
             return encode, spm.piece_bytes
         case "rwkv":
             return rwkv.encoder(vocabulary, unknown), rwkv.unescape
-    ranks = bpe.merge_ranks(get(metadata, "merges", list))
+    ranks = bpe.merge_ranks(get_strings(metadata, "merges"))
     return bpe.encoder(vocabulary, ranks, pre), lambda piece: bpe.piece_bytes(piece, pre)
-
-
-REQUIRED = object()
-
-
-def get(metadata: Mapping[str, Any], key: str, kind: type, default: Any = REQUIRED) -> Any:
-    """The value of a key, checked for its type."""
-    value = metadata.get(KEY + key, default)
-    if value is REQUIRED:
-        raise TokenizerError(f"{KEY}{key} is missing; the file does not describe its tokenizer completely")
-    if not isinstance(value, kind):
-        raise TokenizerError(f"{KEY}{key} is {reprlib.repr(value)}; expected {kind.__name__}")
-    return value
-
-
-def get_numbers(metadata: Mapping[str, Any], key: str, dtypes: str, count: int) -> list | None:
-    """One number for each piece; None: the file has none."""
-    if KEY + key not in metadata:
-        return None
-    values = np.asarray(metadata[KEY + key])
-    if values.ndim != 1 or values.dtype.kind not in dtypes:
-        raise TokenizerError(f"{KEY}{key} is {reprlib.repr(metadata[KEY + key])}; expected one number for each piece")
-    if len(values) != count:
-        raise TokenizerError(f"{KEY}{key} has {len(values)} values; expected one for each of the {count} pieces")
-    return values.tolist()
-
-
-def get_bytes(metadata: Mapping[str, Any], key: str) -> bytes:
-    values = np.asarray(metadata.get(KEY + key, np.empty(0, np.uint8)))
-    if values.dtype.itemsize != 1:
-        raise TokenizerError(f"{KEY}{key} is {reprlib.repr(metadata[KEY + key])}; expected bytes")
-    return values.tobytes()

@@ -37,7 +37,7 @@ class PreTokenizer:
         words = [text]
         for pattern in self.patterns:
             cut = compiled(pattern)
-            words = [part for word in words for part in pieces(cut, word)]
+            words = [part for word in words for part in parts(cut, word)]
         return words
 
 
@@ -46,10 +46,10 @@ def compiled(pattern: str) -> regex.Pattern:
     return regex.compile(f"({pattern})", regex.VERSION1)  # version 1 knows sets within sets: [\p{L}--[a-z]]
 
 
-def pieces(pattern: regex.Pattern, text: str) -> list[str]:
+def parts(pattern: regex.Pattern, text: str) -> list[str]:
     """The matches, and what lies between them."""
-    parts = [part for part in pattern.split(text) if part]
-    return parts[::-1] if pattern.flags & regex.REVERSE else parts
+    found = [part for part in pattern.split(text) if part]
+    return found[::-1] if pattern.flags & regex.REVERSE else found
 
 
 # Parts that patterns are made of. `\s+(?!\S)` is white space without its last character, which goes to the next word.
