@@ -1,7 +1,7 @@
 """One tensor on its way from an old file into a new one: rows are read, encoded in threads and measured, in order.
 
-Only a few slices of rows are in memory at a time, whatever the size of the tensor. Which scheme a tensor gets is not
-decided here.
+Only a few slices of rows are in memory at a time, about 10 MB per thread, whatever the size of the tensor. Which scheme
+a tensor gets is not decided here.
 
 >>> tensor = gguf.Tensor("w", (2, 64), quants.get("F32"), offset=0, source=np.ones((2, 64), np.float32).tobytes())
 >>> conversion = Conversion(tensor, quants.get("Q4_0"))
@@ -14,6 +14,7 @@ decided here.
 import collections
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,7 +26,7 @@ from refllm import gguf, quants
 from refllm.errors import RefllmError
 from refllm.quants.scheme import WEIGHTS_PER_SLICE
 
-PIECES_AHEAD = 8  # how many pieces of a tensor wait for a thread or for the disk
+PIECES_AHEAD = 2 * (os.cpu_count() or 1)  # how many pieces of a tensor are with a thread, or wait for one or the disk
 
 
 @dataclasses.dataclass
@@ -105,9 +106,13 @@ class Conversion:
 def in_order(threads: ThreadPoolExecutor, work: Callable, items: Iterable[tuple]) -> Iterator[Any]:
     """The results of `work`, in the order of the items, with only a few items under way at a time."""
     under_way = collections.deque()
-    for item in items:
-        under_way.append(threads.submit(work, *item))
-        if len(under_way) > PIECES_AHEAD:
+    try:
+        for item in items:
+            under_way.append(threads.submit(work, *item))
+            if len(under_way) > PIECES_AHEAD:
+                yield under_way.popleft().result()
+        while under_way:
             yield under_way.popleft().result()
-    while under_way:
-        yield under_way.popleft().result()
+    finally:  # after an error or Ctrl+C nobody needs the rest
+        for future in under_way:
+            future.cancel()
