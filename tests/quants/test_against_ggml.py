@@ -17,10 +17,17 @@ LONG = os.environ.get("REFLLM_LONG") == "1"
 ROWS_AT_A_TIME = 512 if LONG else 8
 REPEATS = 16 if LONG else 1  # 16 * 512 rows of 512 weights are 4 million
 
+# Where the squares or cubes of weights overflow a float32, ggml finds no grid point and aborts the whole process.
+ABORTS_WHEN_HUGE = {"IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"}
+
 
 @pytest.mark.parametrize("distribution", samples.DISTRIBUTIONS)
 @pytest.mark.parametrize("name", samples.IN_GGML)
 def test_quantize_equals_ggml(name, distribution):
+    if distribution == "huge" and name in ABORTS_WHEN_HUGE:
+        with pytest.raises(quants.QuantError, match="overflow"):
+            quants.get(name).quantize(samples.weights(distribution, rows=8), samples.importance())
+        return
     for seed in range(REPEATS):
         weights = samples.weights(distribution, ROWS_AT_A_TIME, seed)
         check_quantize(name, weights, None)
