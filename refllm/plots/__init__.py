@@ -1,10 +1,40 @@
 """Figures: what a lesson or a person would rather look at than read. Every function returns a matplotlib figure.
 
     plots.file_map(gguf.regions(path))      the fields of a file, to scale
+    plots.float_bits([np.float16(0.1)])     sign, exponent and mantissa
+    plots.block_map(quants.get("Q4_K"))     which weight each bit of a block belongs to
+    plots.stairs(["Q4_0"], block)           what a weight becomes
+    plots.error_histograms(names, weights)  how far off
+    plots.size_against_error(data, errors)  what a bit buys
+    plots.worst_block(scheme, weights)      where most was lost
 
 Nothing is shown and nothing is saved here; `teach.show(figure, alt="...")` does it in a notebook.
 """
 
+from refllm.plots.blocks import block_map, influence
 from refllm.plots.file_map import file_map, section_of
+from refllm.plots.floats import float_bits
+from refllm.plots.rounding import (
+    error_histograms,
+    relative_error,
+    round_trip,
+    size_against_error,
+    stairs,
+    weight_schemes,
+    worst_block,
+)
 
-__all__ = ["file_map", "section_of"]
+__all__ = [
+    "block_map",
+    "error_histograms",
+    "file_map",
+    "float_bits",
+    "influence",
+    "relative_error",
+    "round_trip",
+    "section_of",
+    "size_against_error",
+    "stairs",
+    "weight_schemes",
+    "worst_block",
+]
