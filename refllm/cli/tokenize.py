@@ -15,10 +15,9 @@ import sys
 
 from refllm import tokenizers
 from refllm.errors import RefllmError
-from refllm.gguf.console import colours_wanted
+from refllm.gguf.console import colours_wanted, escaped
 
 COLOURS = (104, 102, 103, 105, 106)  # bright backgrounds, with black letters on them
-CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127) if chr(code) not in "\n\t"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     tokenizer = tokenizers.from_gguf(args.model, args.force_pre)
     text = read(args)
     ids = tokenizer.encode(text, add_special=not (args.no_bos or args.compare), parse_special=args.parse_special)
-    pieces = [piece.translate(CONTROL) for piece in tokenizer.pieces(ids)]
+    pieces = [harmless(piece) for piece in tokenizer.pieces(ids)]
     if args.compare:
         compare(args.compare, text, ids, tokenizer)
     elif args.ids:
@@ -66,6 +65,11 @@ def read(args: argparse.Namespace) -> str:
         raise RefllmError(
             f"{args.file or 'standard input'}: byte {error.start}: is not UTF-8; expected text"
         ) from error
+
+
+def harmless(piece: str) -> str:
+    """The piece without letters that a terminal obeys instead of showing them."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else escaped(letter) for letter in piece)
 
 
 def coloured(piece: str, colour: int) -> str:
