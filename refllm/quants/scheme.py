@@ -145,11 +145,19 @@ class Scheme:
 
 def in_slices(work: Callable[[slice], None], count: int, step: int) -> None:
     """Run `work` on 0..count cut into slices, in threads: numpy lets other threads run while it computes."""
-    slices = [slice(start, start + step) for start in range(0, count, step)]
-    if len(slices) < 2:
-        for part in slices:
-            work(part)
-        return
-    with ThreadPoolExecutor(min(len(slices), os.cpu_count() or 1)) as threads:
-        for _ in threads.map(work, slices):  # going through the results raises the first error
-            pass
+    starts = range(0, count, step)
+    ahead = iter(starts)  # shared: whoever is free takes the next slice
+
+    def worker():
+        try:
+            for start in ahead:
+                work(slice(start, start + step))
+        finally:
+            list(ahead)  # after an error nobody else takes one
+
+    threads = min(len(starts), os.cpu_count() or 1)
+    if threads < 2:
+        return worker()
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(worker) for _ in range(threads)]:
+            done.result()

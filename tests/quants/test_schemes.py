@@ -224,3 +224,28 @@ def test_every_16_bit_float_survives(name):
     number = ~np.isnan(scheme.dequantize(bits.view(scheme.dtype)))
     np.testing.assert_array_equal(again[number], bits[number])
     assert np.isnan(scheme.dequantize(again[~number].view(scheme.dtype))).all()
+
+
+# ---- the threads ----
+
+
+@pytest.mark.parametrize("processors", [1, 3])
+def test_every_slice_is_worked_on_once(processors, monkeypatch):
+    monkeypatch.setattr(scheme_module.os, "cpu_count", lambda: processors)
+    seen = []
+    scheme_module.in_slices(seen.append, 10, 4)
+    assert sorted(part.start for part in seen) == [0, 4, 8] and all(part.stop - part.start == 4 for part in seen)
+
+
+@pytest.mark.parametrize("processors", [1, 3])
+def test_an_error_stops_the_other_slices(processors, monkeypatch):
+    monkeypatch.setattr(scheme_module.os, "cpu_count", lambda: processors)
+    seen = []
+
+    def work(part):
+        seen.append(part)
+        raise quants.QuantError("no")
+
+    with pytest.raises(quants.QuantError, match="no"):
+        scheme_module.in_slices(work, 1000, 1)
+    assert len(seen) <= processors
