@@ -1,4 +1,4 @@
-"""The tables of the IQ schemes have the properties that the lesson claims, and the neighbour lists are what they say."""
+"""The tables of the IQ schemes are what `iq_grids.py` says of them, and the lists of neighbours are the nearest."""
 
 import itertools
 import subprocess
