@@ -49,10 +49,13 @@ class Tokenizer:
         `parse_special` takes "<s>" in the text for the token of that name, which text from strangers must not be.
         """
         fragments = cut(well_formed(text), self.specials, parse_special)
-        ids = [self.begins_with] if add_special and self.begins_with not in (None, *fragments[:1]) else []
-        for fragment in fragments:
-            ids += [fragment] if isinstance(fragment, int) else self.encode_text(fragment)
-        return [*ids, self.ends_with] if add_special and self.ends_with not in (None, *fragments[-1:]) else ids
+        parts = [part if isinstance(part, int) else self.encode_text(part) for part in fragments]
+        parts = [part for part in parts if part != []]
+        if add_special:
+            begin = [] if self.begins_with in (None, *parts[:1]) else [self.begins_with]
+            end = [] if self.ends_with in (None, *parts[-1:]) else [self.ends_with]
+            parts = begin + parts + end
+        return [id for part in parts for id in ([part] if isinstance(part, int) else part)]
 
     def decode(self, ids: Iterable[SupportsIndex], special: bool = False, continues: bool = False) -> str:
         """The text of ids. Bytes that are no UTF-8 become U+FFFD.

@@ -27,6 +27,10 @@ class Vocabulary:
         assert self.model, f"llama.cpp does not open {path}"
         self.vocab = llama_cpp.llama_model_get_vocab(self.model)
 
+    def __del__(self):
+        if getattr(self, "model", None):
+            self.lib.llama_model_free(self.model)
+
     def __len__(self) -> int:
         return self.lib.llama_vocab_n_tokens(self.vocab)
 

@@ -24,7 +24,7 @@ def cases(path: pathlib.Path) -> list[tuple[str, list[int]]]:
 
 def check(tokenizer: tokenizers.Tokenizer, path: pathlib.Path) -> None:
     pairs = cases(path)
-    assert len([ids for _, ids in pairs if ids]) >= 45
+    assert len([ids for _, ids in pairs if ids]) >= 37  # white space alone has no WordPiece
     for text, ids in pairs:
         assert tokenizer.encode(text, add_special=False) == ids, ascii(text)
 

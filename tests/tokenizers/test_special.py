@@ -31,6 +31,7 @@ def test_both_ends_once():
     assert tokenizer.encode("a") == [3, 0, 4]
     assert tokenizer.encode("<s>a</s>", parse_special=True) == [3, 0, 4]
     assert tokenizer.encode("<s>", parse_special=True) == [3, 4]
+    assert tokenizer.encode("?<s>a</s>?", parse_special=True) == [3, 0, 4]  # "?" has no piece
     assert tokenizer.encode("") == [3, 4]
     assert tokenizer.encode("<s><s>a", parse_special=True) == [3, 3, 0, 4]  # what the text asks for it gets
 
