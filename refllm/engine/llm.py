@@ -46,7 +46,7 @@ class LLM:
     def generate(self, prompt: Prompt | list[str] | list[list[int]], **options) -> Completion | list[Completion]:
         """Complete a prompt (text or ids), or several at once; see `Options` for what may be given."""
         chosen = answers.options(**options)
-        if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+        if isinstance(prompt, list) and prompt and isinstance(prompt[0], str | list):
             made = [Answer(self.tokenizer, chosen) for _ in prompt]
             return write_together([self.new_session() for _ in prompt], made, [self.encode(one) for one in prompt])
         *_, completion = self._run(self.encode(prompt), Answer(self.tokenizer, chosen))
@@ -79,7 +79,17 @@ class LLM:
         return vectors if pooling == "none" else np.stack(vectors)
 
     def _run(self, ids: list[int], answer: Answer) -> Iterator[Completion | None]:
-        """The loop: yields after every token, and at last the completion."""
+        """The loop, with a session that is either good afterwards or a new one."""
+        try:
+            yield from self._write(ids, answer)
+        except GeneratorExit:
+            raise  # somebody stopped listening, between two steps
+        except BaseException:
+            self.session = self.new_session()  # Ctrl+C in the middle of a step: its cache was given away
+            raise
+
+    def _write(self, ids: list[int], answer: Answer) -> Iterator[Completion | None]:
+        """Yields after every token, and at last the completion."""
         start, options = time.perf_counter(), answer.options
         new = self.session.keep_common_prefix(ids)
         scores = self.session.read(new).block_until_ready()

@@ -177,6 +177,31 @@ def test_a_prompt_that_cannot_be_read_is_one_clear_error(llm, arguments, message
         llm.generate(*arguments, max_tokens=2)
 
 
+def test_an_interrupted_answer_leaves_a_model_that_works(llm, monkeypatch):
+    expected = llm.generate("the cat", max_tokens=8, **GREEDY)
+    write, calls = Session.write, []
+
+    def interrupted(session, token):
+        calls.append(token)
+        if len(calls) == 3:
+            session.memory.keys.delete()  # as a step that was given the cache and never came back
+            raise KeyboardInterrupt
+        return write(session, token)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Session, "write", interrupted)
+        llm.generate("the cat", max_tokens=8, **GREEDY)
+    assert llm.generate("the cat", max_tokens=8, **GREEDY).ids == expected.ids
+
+
+def test_a_listener_may_leave_in_the_middle(llm):
+    whole = llm.generate("the cat", max_tokens=12, **GREEDY)
+    for _ in llm.stream("the cat", max_tokens=12, **GREEDY):
+        break
+    again = llm.generate("the cat", max_tokens=12, **GREEDY)
+    assert again.ids == whole.ids and again.timings.prompt_n == 1
+
+
 def test_wrong_arguments_are_named(path, llm):
     with pytest.raises(UsageError, match="unknown compute 'quick'; expected fast or exact"):
         load(path, compute="quick")
