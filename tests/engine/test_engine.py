@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refllm.engine import ContextError, load, steps
+from refllm.engine import ContextError, Session, load, steps
 from refllm.engine.memory_plan import plan
 from refllm.errors import RefllmError, UsageError
 from refllm.models import ModelError
