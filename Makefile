@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NEXT := .venv-next/bin
+SHORT := refllm tests/gguf tests/layers tests/kernels tests/engine tests/tokenizers
 export JAX_PLATFORMS ?= cpu
 
 .PHONY: chat test test-next lab notebooks bench lint format lock setup clean
@@ -22,13 +23,13 @@ chat: setup
 
 test: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 	$(BIN)/python -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=60 \
 	  --nbval-sanitize-with notebooks/sanitize.cfg $(sort $(wildcard notebooks/[0-9]*.ipynb))
 
 test-next:
 	@$(PYTHON) refllm/bootstrap.py --newest
-	@if [ -x $(NEXT)/python ]; then $(NEXT)/python -m pytest -q --ignore=tests/teach; fi
+	@if [ -x $(NEXT)/python ]; then $(NEXT)/python -m pytest -q -n auto --dist worksteal $(SHORT); fi
 
 lab: setup
 	$(BIN)/jupyter lab notebooks
