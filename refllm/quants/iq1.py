@@ -91,6 +91,101 @@ def shifted(scales, entries, down):
     return (scales[..., None] * values).reshape(*scales.shape[:-1], -1)
 
 
+# ---- the best split of the sorted values ----
+
+
+class Split(NamedTuple):
+    """For each run the best split so far; `choice` tells which it is, -1 is none."""
+
+    order: Int[np.ndarray, "run lanes"]  # the values of the run from the least to the greatest
+    gain: PerGroup  # sum(w q v)^2 / sum(w q q): how much of the error goes away
+    scale: PerGroup
+    choice: Int[np.ndarray, " lanes"]  # ((first of level 1) * (run + 1) + first of level 2) * shifts + shift
+    shifts: int  # 2: up or down; 4: up or down for each half of the run
+
+
+def start(values: Groups, shifts: int) -> Split:
+    lanes = values.shape[1]
+    worst = np.full(lanes, -np.finfo(np.float32).max, np.float32)
+    order = values.argsort(axis=0, kind="stable")
+    return Split(order, worst, np.zeros(lanes, np.float32), np.full(lanes, -1), shifts)
+
+
+def consider(best: Split, sum_qv, sum_q2, first_choice: int) -> None:
+    """Keep this split, with the first of its shifts, where it takes away more of the error than the best one so far.
+
+    The sums are [shifts, lanes]. The order matters: ggml compares products, and these are rounded.
+    """
+    square, possible = sum_qv * sum_qv, sum_q2 > 0
+    scale = sum_qv / sum_q2
+    gain = scale * sum_qv
+    for shift in range(best.shifts):
+        better = square[shift] > best.gain * sum_q2[shift]
+        better &= possible[shift]
+        np.copyto(best.scale, scale[shift], where=better)
+        np.copyto(best.gain, gain[shift], where=better)
+        np.copyto(best.choice, first_choice + shift, where=better)
+
+
+def sums_of_first(terms: Lanes, order):
+    """0, the first, the first two ... of the terms in sorted order."""
+    terms = np.take_along_axis(terms, order, axis=0)
+    return np.add.accumulate(np.concatenate([np.zeros_like(terms[:1]), terms]), axis=0)
+
+
+def split_with_one_shift(values: Groups, weight: Groups) -> Split:
+    best, run = start(values, shifts=2), len(values)
+    sum_v, sum_w = sums_of_first(weight * values, best.order), sums_of_first(weight, best.order)
+    q0, q1, q2 = np.stack([UP, DOWN], axis=1)[..., None]  # each [shifts, 1], to go with [lanes]
+    low_qv, high_qv = sum_v[:, None] * q0, (sum_v[run] - sum_v)[:, None] * q2
+    low_q2, high_q2 = sum_w[:, None] * q0 * q0, (sum_w[run] - sum_w)[:, None] * q2 * q2
+    for i in range(run + 1):
+        for j in range(i, run + 1):
+            sum_qv = low_qv[i] + (sum_v[j] - sum_v[i]) * q1 + high_qv[j]
+            sum_q2 = low_q2[i] + (sum_w[j] - sum_w[i]) * q1 * q1 + high_q2[j]
+            consider(best, sum_qv, sum_q2, (i * (run + 1) + j) * best.shifts)
+    return best
+
+
+def split_with_two_shifts(values: Groups, weight: Groups) -> Split:
+    """As before, with a shift for each half of the run: the sums are kept by halves and put together in four ways.
+
+    As q grows by 1 from level to level, sum(q v) = q2 sum(v) - (sum of the first i) - (sum of the first j).
+    """
+    best, run = start(values, shifts=4), len(values)
+    half = np.arange(run)[:, None, None] // (run // 2) == np.arange(2)[:, None]  # [run, 2, 1]: which half a place is in
+    order = best.order[:, None]
+    sum_v = sums_of_first(np.where(half, (weight * values)[:, None], np.float32(0)), order)
+    sum_w = sums_of_first(np.where(half, weight[:, None], np.float32(0)), order)
+    q0, q1, q2 = np.stack([UP, DOWN], axis=1)[..., None, None]  # each [shifts, 1, 1], to go with [halves, lanes]
+    total_qv, total_q2 = sum_v[run] * q2, sum_w[run] * q2 * q2
+    for i in range(run + 1):
+        first_q2 = total_q2 + sum_w[i] * (q0 * q0 - q1 * q1)
+        for j in range(i, run + 1):
+            sum_qv = total_qv - (sum_v[i] + sum_v[j])  # [shifts, halves, lanes]
+            sum_q2 = first_q2 + sum_w[j] * (q1 * q1 - q2 * q2)
+            all_four = ((part[:, None, 0] + part[None, :, 1]).reshape(4, -1) for part in (sum_qv, sum_q2))
+            consider(best, *all_four, (i * (run + 1) + j) * best.shifts)
+    return best
+
+
+def levels_of_split(values: Groups, split: Split, zero: Bool[np.ndarray, " lanes"]):
+    """The level of each value, and for each eight whether they are shifted down."""
+    run = len(values)
+    places, shift = np.divmod(np.maximum(split.choice, 0), split.shifts)
+    i, j = np.divmod(places, run + 1)
+    place = np.arange(run)[:, None]
+    levels = np.empty_like(values)
+    np.put_along_axis(levels, split.order, (place >= i).astype(np.float32) + (place >= j), axis=0)
+    negative = split.scale < 0  # then turn everything round
+    levels = np.where(negative, 2 - levels, levels)
+    shift = np.where(negative, split.shifts - 1 - shift, shift)
+    if split.shifts == 4:
+        shift = np.stack([shift // 2, shift % 2])
+    down = np.broadcast_to(shift == 1, (run // 8, values.shape[1]))
+    return np.where(zero, np.float32(0), levels), down & ~zero
+
+
 # ---- writing ----
 
 
@@ -126,14 +221,14 @@ class Found(NamedTuple):
     down: Bool[np.ndarray, "eights lanes"]  # whether the shift of these eight weights is down
 
 
-def find_patterns(values: Groups, weight: Groups, split: "Split", zero_below: np.float32) -> Found:
+def find_patterns(values: Groups, weight: Groups, split: Split, zero_below: np.float32) -> Found:
     """The scale, patterns and shifts of each run, from the best split of its sorted values."""
     grid = load("iq1")
     zero = (np.abs(values).max(axis=0) < zero_below) | (split.choice < 0)
     levels, down = levels_of_split(values, split, zero)
     scale = np.where(zero, np.float32(0), np.abs(split.scale))
 
-    position = position_of(by_group(levels.astype(np.float32), 8), grid.levels)
+    position = position_of(by_group(levels, 8).T, grid.levels)
     entries = grid.entry_at[position].astype(np.intp)
     off_grid = np.flatnonzero(entries < 0)
     every = by_group(values, 8), by_group(weight, 8), np.tile(scale, len(down))
@@ -175,97 +270,6 @@ def by_block(runs: Groups) -> Float32[np.ndarray, "weights_of_block blocks"]:
     """[weights of a run, runs] as [weights of a block, blocks]."""
     size = len(runs)
     return runs.reshape(size, BLOCK_SIZE // size, -1).swapaxes(0, 1).reshape(BLOCK_SIZE, -1)
-
-
-# ---- the best split of the sorted values ----
-
-
-class Split(NamedTuple):
-    """For each run the best split so far; `choice` tells which it is, -1 is none."""
-
-    order: Int[np.ndarray, "run lanes"]  # the values of the run from the least to the greatest
-    gain: PerGroup  # sum(w q v)^2 / sum(w q q): how much of the error goes away
-    scale: PerGroup
-    choice: Int[np.ndarray, " lanes"]  # ((first of level 1) * (run + 1) + first of level 2) * shifts + shift
-    shifts: int  # 2: up or down; 4: up or down for each half of the run
-
-
-def start(values: Groups, shifts: int) -> Split:
-    lanes = values.shape[1]
-    worst = np.full(lanes, -np.finfo(np.float32).max, np.float32)
-    order = values.argsort(axis=0, kind="stable")
-    return Split(order, worst, np.zeros(lanes, np.float32), np.full(lanes, -1), shifts)
-
-
-def consider(best: Split, sum_qv: PerGroup, sum_q2: PerGroup, choice: int) -> None:
-    """Keep this split where it takes away more of the error than the best one so far."""
-    better = sum_qv * sum_qv > best.gain * sum_q2
-    better &= sum_q2 > 0
-    scale = sum_qv / sum_q2
-    np.copyto(best.scale, scale, where=better)
-    np.copyto(best.gain, scale * sum_qv, where=better)
-    np.copyto(best.choice, choice, where=better)
-
-
-def sums_of_first(terms: Lanes, order):
-    """0, the first, the first two ... of the terms in sorted order."""
-    terms = np.take_along_axis(terms, order, axis=0)
-    return np.add.accumulate(np.concatenate([np.zeros_like(terms[:1]), terms]), axis=0)
-
-
-def split_with_one_shift(values: Groups, weight: Groups) -> Split:
-    best, run = start(values, shifts=2), len(values)
-    sum_v, sum_w = sums_of_first(weight * values, best.order), sums_of_first(weight, best.order)
-    for i in range(run + 1):
-        for j in range(i, run + 1):
-            of_levels = [(sums[i], sums[j] - sums[i], sums[run] - sums[j]) for sums in (sum_v, sum_w)]
-            for shift, numbers in enumerate((UP, DOWN)):
-                (v0, v1, v2), (w0, w1, w2), (q0, q1, q2) = *of_levels, numbers
-                sum_qv = v0 * q0 + v1 * q1 + v2 * q2
-                sum_q2 = w0 * q0 * q0 + w1 * q1 * q1 + w2 * q2 * q2
-                consider(best, sum_qv, sum_q2, (i * (run + 1) + j) * 2 + shift)
-    return best
-
-
-def split_with_two_shifts(values: Groups, weight: Groups) -> Split:
-    """As before, with a shift for each half of the run: the sums are kept by halves and put together in four ways.
-
-    As q grows by 1 from level to level, sum(q v) = q2 sum(v) - (sum of the first i) - (sum of the first j).
-    """
-    best, run = start(values, shifts=4), len(values)
-    half = np.arange(run)[:, None, None] // (run // 2) == np.arange(2)[:, None]  # [run, 2, 1]: which half a place is in
-    order = best.order[:, None]
-    sum_v = sums_of_first(np.where(half, (weight * values)[:, None], np.float32(0)), order)
-    sum_w = sums_of_first(np.where(half, weight[:, None], np.float32(0)), order)
-    q0, q1, q2 = np.stack([UP, DOWN], axis=1)[..., None, None]  # each [shifts, 1, 1], to go with [halves, lanes]
-    total_qv, total_q2 = sum_v[run] * q2, sum_w[run] * q2 * q2
-    for i in range(run + 1):
-        first_q2 = total_q2 + sum_w[i] * (q0 * q0 - q1 * q1)
-        for j in range(i, run + 1):
-            sum_qv = total_qv - (sum_v[i] + sum_v[j])  # [shifts, halves, lanes]
-            sum_q2 = first_q2 + sum_w[j] * (q1 * q1 - q2 * q2)
-            for shift in range(4):
-                first, second = divmod(shift, 2)
-                sums = (part[first, 0] + part[second, 1] for part in (sum_qv, sum_q2))
-                consider(best, *sums, (i * (run + 1) + j) * 4 + shift)
-    return best
-
-
-def levels_of_split(values: Groups, split: Split, zero: Bool[np.ndarray, " lanes"]):
-    """The level of each value, and for each eight whether they are shifted down."""
-    run = len(values)
-    places, shift = np.divmod(np.maximum(split.choice, 0), split.shifts)
-    i, j = np.divmod(places, run + 1)
-    place = np.arange(run)[:, None]
-    levels = np.empty(values.shape, np.int8)
-    np.put_along_axis(levels, split.order, (place >= i).astype(np.int8) + (place >= j), axis=0)
-    negative = split.scale < 0  # then turn everything round
-    levels = np.where(negative, 2 - levels, levels)
-    shift = np.where(negative, split.shifts - 1 - shift, shift)
-    if split.shifts == 4:
-        shift = np.stack([shift // 2, shift % 2])
-    down = np.broadcast_to(shift == 1, (run // 8, values.shape[1]))
-    return np.where(zero, np.int8(0), levels), down & ~zero
 
 
 IQ1_S = Scheme("IQ1_S", IQ1_S_BLOCK, decode_iq1_s, encode_iq1_s, id=19, needs_importance=True)

@@ -24,7 +24,7 @@ they help. It is not by lessening the error that is minimised here: all but that
 this project shows.
 
 All runs are searched at the same time: arrays are `[weights of a run, runs]`, and in the search for points
-`[coordinates of a group, groups]`. Bits and bytes of a block are not known here (`iq2.py`, `iq3.py`).
+`[groups, coordinates of a group]`. Bits and bytes of a block are not known here (`iq2.py`, `iq3.py`).
 
 >>> values = np.float32([[0.9], [-2.9], [3.1], [1.0], [1.1], [-1.0], [0.8], [4.8]] * 2)  # a run of two groups
 >>> recipe = Recipe("iq2_s", offsets=np.float32([-0.1, 0, 0.1]), zero_below=ANY)
@@ -47,7 +47,7 @@ from refllm.quants.search import fit_positive_scale, moments
 
 Runs = Float32[np.ndarray, "run lanes"]
 PerRun = Float32[np.ndarray, " lanes"]
-Groups = Float32[np.ndarray, "dims groups"]
+Groups = Float32[np.ndarray, "groups dims"]
 PerGroup = Float32[np.ndarray, " groups"]
 Positions = Int[np.ndarray, " groups"]
 
@@ -161,7 +161,7 @@ def try_scales(problem: Problem, recipe: Recipe, span: PerRun, scale: PerRun):
     What a scale refitted as sum(w q m) / sum(w q q) takes away from the error is sum(w q m)^2 / sum(w q q): the gain.
     """
     top = np.float32(2 * problem.grid.levels - 1)
-    groups_of_run = problem.magnitude.shape[1] // len(span)
+    groups_of_run = len(problem.magnitude) // len(span)
     gain = np.zeros_like(span)
     entries = np.zeros((groups_of_run, len(span)), np.intp)
     on_grid = np.full(entries.shape, recipe.on_grid_at_first)
@@ -182,7 +182,7 @@ def refine(problem: Problem, again: Bool[np.ndarray, "groups_of_run lanes"], sca
     """Round some groups once more, with the refitted scale, and fit the scale of their runs again."""
     again = again & (scale > 0)
     chosen = np.flatnonzero(again)
-    groups = (part.take(chosen, axis=1) for part in (problem.magnitude, problem.root_weight))
+    groups = (part.take(chosen, axis=0) for part in (problem.magnitude, problem.root_weight))
     now = np.broadcast_to(scale, again.shape)[again]
     entries[again], _ = nearest_points(problem.grid, *groups, 1 / now, now)
     sum_qm, sum_q2 = fit(problem, entries)
@@ -201,13 +201,13 @@ def fit(problem: Problem, entries) -> tuple[PerRun, PerRun]:
 
 
 def by_group(runs: Runs, dims: int) -> Groups:
-    """[weights of a run, runs] as [coordinates of a group, groups]: the first group of all runs, then the second ..."""
-    return runs.reshape(-1, dims, runs.shape[1]).swapaxes(0, 1).reshape(dims, -1)
+    """[weights of a run, runs] as [groups, coordinates of a group]: the first group of all runs, then the second ..."""
+    return runs.reshape(-1, dims, runs.shape[1]).swapaxes(1, 2).reshape(-1, dims)
 
 
 def nearest_points(grid: Grid, magnitude: Groups, root_weight: Groups, inverse: PerGroup, scale: PerGroup):
     """For each group the entry of a grid point near magnitude / scale, and whether rounding alone led to it."""
-    steps = inverse * magnitude
+    steps = np.multiply(magnitude.T, inverse, order="C")
     steps -= 1
     steps *= np.float32(0.5)  # (odd - 1) / 2 is the level
     levels = nearest_int(steps)
@@ -235,30 +235,34 @@ def best_neighbours(
     """
     count = grid.count[position[off_grid]]
     order = np.argsort(count.max(initial=0) - count, kind="stable")  # most neighbours first
-    best = np.empty(len(order), np.intp)
+    off_grid, count = off_grid[order], count[order]
+    position, scale = position[off_grid], scale[off_grid]
+    found = np.empty(len(order), np.intp)
     start = 0
     while start < len(order):
-        most = int(count[order[start]])
-        some = order[start : start + 1 + PAIRS_AT_ONCE // most]
-        groups = off_grid[some]
-        candidates = grid.nearby[:most].take(position[groups], axis=1)
-        targets, weights = target.take(groups, axis=1), weight.take(groups, axis=1)
-        errors = square_errors(points, candidates, targets, weights, scale[groups])
-        winner = errors.argmin(axis=0), np.arange(len(some))
-        if not (errors[winner] < np.finfo(np.float32).max).all():
+        most = int(count[start])
+        some = slice(start, start + 1 + PAIRS_AT_ONCE // most)
+        candidates = grid.nearby[:most].take(position[some], axis=1)
+        targets, weights = (part.take(off_grid[some], axis=0) for part in (target, weight))
+        errors = square_errors(points, candidates, targets, weights, scale[some])
+        groups = errors.shape[1]
+        winner = errors.argmin(axis=0) * groups + np.arange(groups)
+        if not (errors.take(winner) < np.finfo(np.float32).max).all():
             raise overflow()
-        best[some] = candidates[winner]
-        start += len(some)
+        found[some] = candidates.take(winner)
+        start = some.stop
+    best = np.empty_like(found)
+    best[order] = found
     return best
 
 
 def square_errors(points, candidates, target: Groups, weight: Groups, scale: PerGroup):
     """The weighted square error of each candidate [neighbours, groups] as an answer to its group."""
-    dims = len(target)
+    dims = points.shape[1]
     difference = points.take(candidates, axis=0).reshape(len(candidates), -1)  # long rows: quick in numpy
     difference *= np.repeat(scale, dims)
-    difference -= target.T.ravel()
-    terms = weight.T.ravel() * difference
+    difference -= target.ravel()
+    terms = weight.ravel() * difference
     terms *= difference
     return sum_in_order(terms.reshape(-1, dims).T).reshape(candidates.shape)
 

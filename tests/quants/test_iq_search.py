@@ -50,7 +50,7 @@ def test_the_best_neighbour_is_found(name):
     dims = grid.points.shape[1]
     magnitude, weight = np.abs(normal(dims, 300)) * 4, np.abs(normal(dims, 300, seed=1))
     scale = np.full(300, 1.3, np.float32)
-    entries, on_grid = iq_search.nearest_points(grid, magnitude, weight, 1 / scale, scale)
+    entries, on_grid = iq_search.nearest_points(grid, magnitude.T, weight.T, 1 / scale, scale)
     levels = np.clip(np.rint((magnitude / scale - 1) / 2), 0, grid.levels - 1)
     assert (on_grid == (grid.points[entries] == levels.T).all(axis=1)).all() and not on_grid.all()
     position = iq_grids.position_of(levels, grid.levels)
@@ -63,9 +63,9 @@ def test_the_best_neighbour_is_found(name):
 def test_of_equal_neighbours_the_first_is_taken():
     grid = iq_grids.load("iq2_s")
     position = np.flatnonzero(grid.count > 1)
-    nothing = np.zeros((8, len(position)), np.float32)
+    nothing = np.zeros((len(position), 8), np.float32)
     everyone = np.arange(len(position))
-    found = iq_search.best_neighbours(grid, grid.odd, everyone, position, nothing, nothing, nothing[0])
+    found = iq_search.best_neighbours(grid, grid.odd, everyone, position, nothing, nothing, nothing[:, 0])
     assert (found == grid.nearby[0, position]).all()
 
 
