@@ -2,14 +2,16 @@
 
 Stored one by one, eight magnitudes of three levels each (0, 1, 2, standing for 1, 3, 5) take 8 log2(3) = 12.7 bits. The
 IQ schemes store the *number of a pattern* instead: 8 bits choose one of 256 patterns, out of the 3^8 = 6561 that there
-are. That is vector quantization, and it is as good as its patterns are well spread. These come from two lattices that
-pack spheres most densely: E8 in eight dimensions, D4 in four. A point of a dense lattice is far from all the others for
-the number of points there are, so hardly any of the 256 is wasted on almost repeating another one.
+are. That is vector quantization, and it is as good as its patterns are well spread. Those of IQ2_XXS, IQ2_XS, IQ2_S and
+IQ3_XXS come from the two lattices that pack spheres most densely, E8 in eight dimensions and D4 in four. A point of a
+dense lattice is far from all the others for the number of points there are, so hardly any pattern is wasted on almost
+repeating another one. (IQ1 and IQ3_S choose theirs freely.)
 
 Two things follow, and both are visible in the tables. E8 (shifted by a half) holds the points whose coordinates are
-halves of odd numbers and have an even sum: so the levels of a pattern of IQ2_XXS, IQ2_XS, IQ2_S and IQ3_XXS have an
-even sum. And turning the sign of the coordinate k + 1/2 changes the sum by the odd number 2k + 1: so the sign patterns
-that stay in the lattice are those with an *even number of minus signs*, and the eighth sign need not be stored.
+halves of odd numbers and have an even sum: so the levels of each of these patterns have an even sum. And turning the
+sign of a coordinate k + 1/2 changes the sum by the odd number 2k + 1: so the sign patterns that stay in the lattice are
+those with an *even number of minus signs*, and the eighth sign need not be stored. (IQ2_S stores all eight, and leaves
+the lattice.)
 
 Most positions are not in the grid. For each of those a list is kept of the grid points nearest to it, so that the
 search looks at a handful of points instead of all. Nearest means: of the smallest distance, or of the smallest two or
@@ -24,7 +26,7 @@ array([1, 1, 0, 0, 0, 0, 0, 0], dtype=uint8)
 >>> here = position_of(np.uint8([[1], [0], [0], [0], [0], [0], [0], [0]]), grid.levels)
 >>> int(grid.entry_at[here[0]])                     # an odd sum: not in the grid
 -1
->>> grid.nearby[:9, here[0]]                         # the first shell: that 1 made 0 or 2, or another coordinate made 1
+>>> grid.nearby[:9, here[0]]                        # the first shell: that 1 made 0 or 2, or another coordinate made 1
 array([  0,   1,   2,   5,  11,  21,  32,  72, 132], dtype=uint16)
 """
 

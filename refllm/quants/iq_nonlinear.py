@@ -24,11 +24,10 @@ array([-127., -104., -104., -104.], dtype=float32)
 import functools
 
 import numpy as np
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Float32, Int, Shaped, UInt8
 
 from refllm.quants.bits import (
     lookup,
-    nibbles,
     pack_neighbours,
     pack_nibbles,
     pack_words,
@@ -37,7 +36,7 @@ from refllm.quants.bits import (
 )
 from refllm.quants.k import Rows
 from refllm.quants.rounding import nearest_int, sum_in_order
-from refllm.quants.scaling import assembled, inverse
+from refllm.quants.scaling import assembled, inverse, scaled, signed
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import ALL_ZERO, Groups, PerGroup, extreme_of
 
@@ -52,15 +51,25 @@ TRIES = range(-7, 8)
 
 
 def decode_iq4_nl(block):
-    return block["d"].astype(np.float32)[..., None] * lookup(LEVELS, nibbles(block["qs"]))
+    return scaled(levels_of(block["qs"]), block["d"])
 
 
 def decode_iq4_xs(block):
     high = unpack_words(block["scales_h"], 2, 8).astype(np.uint8)
-    scales = (unpack_neighbours(block["scales_l"], 4) | high << np.uint8(4)).astype(np.int8) - np.int8(32)
-    scales = block["d"].astype(np.float32)[..., None] * scales.astype(np.float32)
-    levels = lookup(LEVELS, nibbles(block["qs"].reshape(*scales.shape, 16)))
-    return (scales[..., None] * levels).reshape(*block["d"].shape, -1)
+    scales = scaled(signed(unpack_neighbours(block["scales_l"], 4) | high << np.uint8(4), 32), block["d"])
+    levels = levels_of(block["qs"].reshape(*scales.shape, 16))
+    return scaled(levels, scales).reshape(*block["d"].shape, -1)
+
+
+def levels_of(packed):
+    """The levels of 16 bytes: those of all low nibbles, then those of all high ones. A table gives both of a byte."""
+    return lookup(levels_of_every_byte(), packed).swapaxes(-1, -2).reshape(*packed.shape[:-1], 32)
+
+
+@functools.cache
+def levels_of_every_byte() -> Float32[np.ndarray, "256 2"]:
+    every = np.arange(256)
+    return LEVELS[np.stack([every & 15, every >> 4], axis=1)]
 
 
 # ---- writing ----

@@ -89,7 +89,10 @@ class Found(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is to be reproduced, laid out twice: by runs for fitting scales, by groups for finding points."""
+    """What is to be reproduced, laid out twice: by runs for fitting scales, by groups for finding points.
+
+    ggml finds points with the root of the weight: what matters little for the scale still counts for the pattern.
+    """
 
     grid: Grid
     weight: Runs
