@@ -18,12 +18,12 @@ Rows = Float32[np.ndarray, "rows blocks block_size"]
 def scaled(levels, scale):
     """The levels times the scale of their block."""
     weights = levels.astype(np.float32)
-    weights *= widened(scale)  # numpy works in place here, a third faster; JAX arrays are replaced
+    weights *= widened(scale)  # numpy works in place here, which is a third faster; JAX makes a new array
     return weights
 
 
 def raised(weights, minimum):
-    """The weights plus the minimum of their block."""
+    """The weights plus the minimum of their block, in place as above."""
     weights += widened(minimum)
     return weights
 

@@ -51,8 +51,10 @@ class Scheme:
 
     name: str
     dtype: np.dtype
-    decode: Callable  # fields by name, each [..., blocks, (count)] -> weights [..., blocks, block_size]
-    encode: Callable  # weights [rows, blocks, block_size], importance [blocks, block_size] | None -> [rows, blocks]
+    # fields by name, each [..., blocks, (count)] -> weights [..., blocks, block_size]
+    decode: Callable = dataclasses.field(repr=False)
+    # weights [rows, blocks, block_size], importance [blocks, block_size] or None -> blocks [rows, blocks]
+    encode: Callable = dataclasses.field(repr=False)
     id: int | None = None  # the number that names the scheme in a GGUF file; None: never in one
     needs_importance: bool = False
 
