@@ -1,5 +1,6 @@
 """Strictness for every test: JAX may not promote types or ranks silently."""
 
+import os
 import pathlib
 
 import pytest
@@ -8,6 +9,7 @@ FIXTURES = pathlib.Path(__file__).parents[2] / "shared" / "fixtures"
 
 
 def pytest_configure(config):
+    os.environ.pop("COLUMNS", None)  # output is as wide as without a terminal, whoever runs the tests
     import jax
 
     jax.config.update("jax_numpy_dtype_promotion", "strict")
