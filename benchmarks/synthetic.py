@@ -21,6 +21,7 @@ import numpy as np
 from refllm import gguf, quants
 
 SHAPES = {
+    "38M": {"layers": 2, "dim": 1024, "heads": 16, "kv_heads": 4, "hidden": 2816, "vocab": 8000},
     "124M": {"layers": 12, "dim": 768, "heads": 12, "kv_heads": 4, "hidden": 2048, "vocab": 32000},
     "1.1B": {"layers": 22, "dim": 2048, "heads": 32, "kv_heads": 4, "hidden": 5632, "vocab": 32000},
     "7B": {"layers": 32, "dim": 4096, "heads": 32, "kv_heads": 32, "hidden": 11008, "vocab": 32000},

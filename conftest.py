@@ -1,11 +1,11 @@
-"""Strictness for every test: JAX may not promote types or ranks silently."""
+"""What every test and doctest gets: strictness, a terminal of no width, and the way to the files from outside."""
 
 import os
 import pathlib
 
 import pytest
 
-FIXTURES = pathlib.Path(__file__).parents[2] / "shared" / "fixtures"
+FIXTURES = pathlib.Path(__file__).parents[1] / "shared" / "fixtures"
 
 
 def pytest_configure(config):
