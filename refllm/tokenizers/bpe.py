@@ -99,7 +99,7 @@ def spell_bytes(text: str) -> str:
 
 
 def piece_bytes(piece: str, pre: PreTokenizer) -> bytes:
-    """The bytes of text that a piece stands for."""
+    """The bytes of text that a piece stands for; a character that is no byte's letter stands for itself."""
     if pre.visible_spaces:
         piece = piece.replace(SPACE, " ")
     if not pre.byte_letters:

@@ -5,8 +5,10 @@ module: one turns a run of ordinary text into ids, one turns a piece into the by
 the same for all and lies here: special tokens, the tokens at the beginning and the end, decoding. What it does not do:
 it reads no file (`from_gguf.py` makes tokenizers) and applies no chat template.
 
-Decoding gives back the text as it was written: only the space that the encoder itself put before a text is dropped, and
-nothing is "cleaned up" (llama.cpp's detokenize removes spaces before punctuation for some vocabularies).
+Ids are those of llama.cpp, with one exception: a text that begins with the token that is to begin it does not get a
+second one, nor at the end. Decoding gives back the text as it was written: the space that the encoder itself put before
+a text is dropped (llama.cpp keeps it behind a beginning-of-sequence token), and nothing is "cleaned up" (llama.cpp
+takes spaces away before punctuation for some vocabularies).
 
 >>> from refllm.tokenizers.vocabulary import Vocabulary, Kind, SpecialIds
 >>> vocabulary = Vocabulary(["<s>", "a", "b"], [Kind.CONTROL, Kind.NORMAL, Kind.NORMAL], [0.0] * 3)
