@@ -25,7 +25,9 @@ MIB = 1 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", metavar="IN [OUT] TYPE [THREADS]", nargs="+", help="as llama-quantize has them")
+    parser.usage = "refllm quantize [options] IN [OUT] TYPE [THREADS]"
+    types = f"TYPE is one of {', '.join(mixes.MIXES)} or its number in llama.cpp"
+    parser.add_argument("words", metavar="IN [OUT] TYPE [THREADS]", nargs="+", help=types)
     parser.add_argument("--imatrix", metavar="FILE", help="the importance of columns: a GGUF file or the older .dat")
     parser.add_argument("--pure", action="store_true", help="one type for all tensors, no mix")
     parser.add_argument("--leave-output-tensor", action="store_true", help="keep output.weight as it is")
@@ -53,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    source, out, mix, threads = positions(args.files)
+    source, out, mix, threads = positions(args.words)
     out = out or str(pathlib.Path(source).parent / f"ggml-model-{mix.name}.gguf")
     goal = "calculating the size of" if args.dry_run else f"quantizing to '{out}'"
     print(f"{goal}: '{source}' as {mix.name}")
