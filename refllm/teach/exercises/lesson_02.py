@@ -35,7 +35,7 @@ GUIDES_OF_2023 = {
 def blocks() -> dict[str, Block]:
     """Blocks on which mistakes show: ordinary ones, one of zeros, one with a tie, one whose extreme is positive."""
     rng = np.random.default_rng(2)
-    made = {f"ordinary block {n}": rng.normal(0, 0.02, 32).astype(np.float32) for n in range(40)}
+    made = {f"ordinary block {n}": rng.normal(0, 0.02, 32).astype(np.float32) for n in range(400)}
     made["the block of zeros"] = np.zeros(32, np.float32)
     made["the block 0, 1, 2 ..."] = np.arange(32, dtype=np.float32)
     made["the block with 1 and -1"] = np.array([0.3, 1, -1, -0.7] * 8, np.float32)
@@ -191,7 +191,7 @@ def wrong_today(answer):
 # ---- 02.5: a better scale ----
 
 
-def square_error(block: Block, scale: float) -> float:
+def square_error(block: Block, scale: float | np.floating) -> float:
     """The error of the best levels -8 to 7 on a scale."""
     scale = np.float32(scale)
     levels = np.clip(np.rint(block / scale), -8, 7) if scale else np.zeros(32)
