@@ -38,7 +38,10 @@ Blocks = Shaped[np.ndarray, "... blocks"]
 Weights = Float32[np.ndarray, "... weights"]
 Importance = Float32[np.ndarray, " columns"]
 
-WEIGHTS_PER_SLICE = 1 << 17  # what one thread works on at a time: it fits the cache, and memory stays bounded
+# What one thread works on at a time, so that memory stays bounded. A search is many small steps over the same weights,
+# which should stay in the cache; decoding is few steps, and with larger ones the threads wait less for each other.
+WEIGHTS_PER_SLICE = 1 << 17
+DECODED_PER_SLICE = 1 << 19
 
 
 class QuantError(RefllmError):
@@ -90,7 +93,7 @@ class Scheme:
         def work(part: slice):
             weights[part] = self._decode(flat[part])
 
-        in_slices(work, flat.size, WEIGHTS_PER_SLICE // self.block_size)
+        in_slices(work, flat.size, DECODED_PER_SLICE // self.block_size)
         return weights.reshape(*blocks.shape[:-1], blocks.shape[-1] * self.block_size)
 
     def _decode(self, blocks: Blocks) -> np.ndarray:

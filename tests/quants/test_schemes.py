@@ -75,6 +75,7 @@ def test_slices_and_threads_change_nothing(scheme, monkeypatch):
         assert whole.shape == (2, 3, columns // scheme.block_size) and read.shape == weights.shape
         with monkeypatch.context() as patch:
             patch.setattr(scheme_module, "WEIGHTS_PER_SLICE", 2 * columns)
+            patch.setattr(scheme_module, "DECODED_PER_SLICE", 2 * columns)
             in_parts = scheme.quantize(weights, importance)
             np.testing.assert_array_equal(in_parts, whole)
             np.testing.assert_array_equal(scheme.dequantize(in_parts), read)
