@@ -8,6 +8,7 @@ import pytest
 FIXTURES = pathlib.Path(__file__).parents[1] / "shared" / "fixtures"
 
 
+@pytest.hookimpl(tryfirst=True)  # the notebook lane sets a width of its own afterwards
 def pytest_configure(config):
     os.environ.pop("COLUMNS", None)  # output is as wide as without a terminal, whoever runs the tests
     import jax
