@@ -97,9 +97,8 @@ class Scheme:
         return weights.reshape(*blocks.shape[:-1], blocks.shape[-1] * self.block_size)
 
     def _decode(self, blocks: Blocks) -> np.ndarray:
-        fields = {name: np.ascontiguousarray(field) for name, field in self.fields(blocks).items()}
         with np.errstate(all="ignore"):  # a file may hold any bytes: infinite and NaN scales are carried, not judged
-            return self.decode(fields)
+            return self.decode(self.fields(blocks))
 
     def quantize(self, weights: Float[np.ndarray, "... weights"], importance: Importance | None = None) -> Blocks:
         """The blocks nearest to the weights; `importance` says how much an error in each column of a row matters."""
