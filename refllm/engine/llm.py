@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float32
 
+import refllm
 from refllm.engine import answer as answers
 from refllm.engine.answer import Answer, Options
 from refllm.engine.batch import write_together
@@ -36,6 +37,7 @@ class LLM:
     context: int
     cache_type: str = "float32"
     session: Session | None = None
+    chat_templates: dict[str, str] = dataclasses.field(default_factory=dict)  # the file's own, by name
 
     def __post_init__(self):
         self.session = self.new_session()
@@ -49,14 +51,14 @@ class LLM:
         if isinstance(prompt, list) and prompt and isinstance(prompt[0], str | list):
             made = [Answer(self.tokenizer, chosen) for _ in prompt]
             return write_together([self.new_session() for _ in prompt], made, [self.encode(one) for one in prompt])
-        *_, completion = self._run(self.encode(prompt), Answer(self.tokenizer, chosen))
+        *_, completion = self.write(self.encode(prompt), Answer(self.tokenizer, chosen))
         return completion
 
     def stream(self, prompt: Prompt, **options) -> Iterator[str]:
         """The same text as `generate`, piece by piece; a piece never ends inside a character."""
         pieces: list[str] = []
         answer = Answer(self.tokenizer, answers.options(**options), show=pieces.append)
-        for _ in self._run(self.encode(prompt), answer):
+        for _ in self.write(self.encode(prompt), answer):
             yield from pieces
             pieces.clear()
 
@@ -78,8 +80,19 @@ class LLM:
         vectors = [normalise(vector) for vector in vectors] if normalised else vectors
         return vectors if pooling == "none" else np.stack(vectors)
 
-    def _run(self, ids: list[int], answer: Answer) -> Iterator[Completion | None]:
-        """The loop, with a session that is either good afterwards or a new one."""
+    def chat(self, **options):
+        """A conversation with this model: a `refllm.chat.Chat`, which takes the options.
+
+        That room stands above this one, so it is reached through the front door of the package.
+        """
+        return refllm.chat.Chat(self, **options)
+
+    def write(self, ids: list[int], answer: Answer) -> Iterator[Completion | None]:
+        """The loop: yields after every token that `answer` took, and at last the completion.
+
+        Whoever stops listening finds all that was written in `answer`. The session is either good afterwards or a new
+        one.
+        """
         try:
             yield from self._write(ids, answer)
         except GeneratorExit:

@@ -21,6 +21,7 @@ from refllm.tokenizers import from_gguf
 COMPUTE = ("fast", "exact")
 CACHE_TYPES = ("float32", "float16", "bfloat16")
 SMALLEST_CONTEXT = 512
+TEMPLATE_KEY = "tokenizer.chat_template"
 
 log = logging.getLogger("refllm")
 
@@ -41,7 +42,22 @@ def load(
         weights = load_weights(config, file.tensors, compute)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    return LLM(os.fspath(path), config, weights, from_gguf(file), context, cache_type)
+    templates = chat_templates(file.metadata)
+    return LLM(os.fspath(path), config, weights, from_gguf(file), context, cache_type, chat_templates=templates)
+
+
+def chat_templates(metadata: Mapping[str, object]) -> dict[str, str]:
+    """The file's chat templates: the one to use under "default", others ("tool_use") under their names.
+
+    >>> chat_templates({"tokenizer.chat_template": "a", "tokenizer.chat_template.tool_use": "b"})
+    {'default': 'a', 'tool_use': 'b'}
+    """
+    named = {
+        key.removeprefix(TEMPLATE_KEY).removeprefix("."): text
+        for key, text in metadata.items()
+        if key.startswith(TEMPLATE_KEY)
+    }
+    return {name or "default": text for name, text in named.items() if isinstance(text, str)}
 
 
 def context_that_fits(config: Config, tensors: Mapping[str, gguf.Tensor], cache_type: str, path) -> int:
