@@ -34,7 +34,7 @@ from refllm.quants.k import (
     wrapped,
 )
 from refllm.quants.rounding import nearest_int, sum_in_order
-from refllm.quants.scaling import assembled, scaled
+from refllm.quants.scaling import assembled, lowered, scaled
 from refllm.quants.scheme import Scheme
 from refllm.quants.search import Groups, PerGroup, fit_positive_scale, fit_scale_and_minimum, grid_offsets
 
@@ -58,15 +58,14 @@ def decode_q4_k(block):
 
 
 def decode_q5_k(block):
-    levels = unpack_runs(block["qs"], 4, run=32) | unpack(block["qh"], 1) << np.uint8(4)
+    levels = unpack_runs(block["qs"], 4, run=32) | unpack(block["qh"], 1, up=4)
     return on_grids(block, *unpack_six_bits(block["scales"]), levels)
 
 
 def on_grids(block, scales, minimums, levels):
     """Each level on the grid of its group: (d * scale) * level - (dmin * minimum)."""
     scales, minimums = scaled(scales, block["d"]), scaled(minimums, block["dmin"])
-    weights = scaled(levels.reshape(*scales.shape, -1), scales)
-    weights -= minimums[..., None]
+    weights = lowered(scaled(levels.reshape(*scales.shape, -1), scales), minimums)
     return weights.reshape(*scales.shape[:-1], -1)
 
 

@@ -50,12 +50,12 @@ Q6_K_BLOCK = np.dtype([("ql", "u1", 128), ("qh", "u1", 64), ("scales", "i1", 16)
 
 def decode_q3_k(block):
     scales = unpack_signed_scales(block["scales"])
-    levels = unpack_runs(block["qs"], 2, run=32) | unpack(block["hmask"], 1) << np.uint8(2)
+    levels = unpack_runs(block["qs"], 2, run=32) | unpack(block["hmask"], 1, up=2)
     return on_grids(block, scales, signed(levels, 4))
 
 
 def decode_q6_k(block):
-    levels = unpack_runs(block["ql"], 4, run=64) | unpack_runs(block["qh"], 2, run=32) << np.uint8(4)
+    levels = unpack_runs(block["ql"], 4, run=64) | unpack_runs(block["qh"], 2, run=32, up=4)
     return on_grids(block, block["scales"], signed(levels, 32))
 
 
@@ -67,7 +67,7 @@ def on_grids(block, scales, levels):
 
 def unpack_signed_scales(packed):
     """Sixteen scales from -32 to 31 out of 12 bytes: eight bytes of low nibbles, then four of high bit pairs."""
-    return (unpack(packed[..., :8], 4) | unpack(packed[..., 8:], 2) << np.uint8(4)).view(np.int8) - np.int8(32)
+    return (unpack(packed[..., :8], 4) | unpack(packed[..., 8:], 2, up=4)).view(np.int8) - np.int8(32)
 
 
 # ---- writing ----

@@ -41,7 +41,7 @@ Importance = Float32[np.ndarray, " columns"]
 # What one thread works on at a time, so that memory stays bounded. A search is many small steps over the same weights,
 # which should stay in the cache; decoding is few steps, and with larger ones the threads wait less for each other.
 WEIGHTS_PER_SLICE = 1 << 17
-DECODED_PER_SLICE = 1 << 19
+DECODED_PER_SLICE = 1 << 18
 
 
 class QuantError(RefllmError):
@@ -81,7 +81,9 @@ class Scheme:
 
     def fields(self, blocks: Blocks) -> dict:
         """The blocks taken apart: each field of the layout as an array of its own."""
-        return {name: blocks[name] for name in self.dtype.names} if self.dtype.names else {"value": blocks}
+        if not self.dtype.names:
+            return {"value": blocks}
+        return {name: _gathered(blocks, name) for name in self.dtype.names}
 
     def dequantize(self, blocks: Blocks) -> Weights:
         """The weights that the blocks stand for, blocks of a row side by side."""
@@ -145,6 +147,21 @@ class Scheme:
             index = int(finite.argmin())
             place = "row {}, column {}".format(*divmod(first + index, columns))
             raise QuantError(f"{self.name}: {place}: the weight is {flat[index]}; expected a finite number")
+
+
+def _gathered(blocks: Blocks, name: str) -> np.ndarray:
+    """One field of all blocks, side by side in memory. numpy copies one long item faster than many short ones."""
+    field = blocks.dtype[name]
+    items = np.ascontiguousarray(blocks.view(_as_item(blocks.dtype, name))["item"])
+    return items.view(field.base).reshape(*blocks.shape, *field.shape)
+
+
+@functools.cache
+def _as_item(layout: np.dtype, name: str) -> np.dtype:
+    """The layout of a block with this field as its only one, and that as one item."""
+    field, offset = layout.fields[name][:2]
+    item = np.dtype((np.void, field.itemsize))
+    return np.dtype({"names": ["item"], "formats": [item], "offsets": [offset], "itemsize": layout.itemsize})
 
 
 def in_slices(work: Callable[[slice], None], count: int, step: int) -> None:
