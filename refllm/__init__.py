@@ -13,7 +13,20 @@ import importlib
 
 __version__ = "0.1.0.dev0"
 
-_ROOMS = ("engine", "gguf", "kernels", "layers", "models", "plots", "quants", "teach", "tokenizers")
+_ROOMS = (
+    "chat",
+    "convert",
+    "engine",
+    "gguf",
+    "kernels",
+    "layers",
+    "models",
+    "plots",
+    "quants",
+    "teach",
+    "tokenizers",
+    "world",
+)
 # Functions that users call by `refllm.name`, and where they live.
 _NAMES = {"load": "refllm.engine", "quantize": "refllm.convert.quantize_file"}
 
