@@ -22,6 +22,7 @@ from refllm.errors import RefllmError, UsageError
 COMMANDS = {
     "inspect": "show what a GGUF file holds, or change its metadata",
     "gguf-split": "split a GGUF file into shards, or merge shards into one file",
+    "convert": "make a GGUF file of a checkpoint or of an older file",
     "quantize": "store the weights of a GGUF file in fewer bits",
     "tokenize": "cut a text into the tokens of a GGUF file's vocabulary",
 }

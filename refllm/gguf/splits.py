@@ -29,7 +29,6 @@ from refllm.gguf.metadata import Metadata
 from refllm.gguf.parse import DEFAULT_ALIGNMENT
 from refllm.gguf.reader import open
 from refllm.gguf.shards import COUNT, MOST_SHARDS, NUMBER, TENSORS, place, shard_path, without_place
-from refllm.gguf.tensor import Tensor
 from refllm.gguf.writer import padded, write
 
 TENSORS_PER_SHARD = 128  # when nothing is said
@@ -58,8 +57,8 @@ def split(
     return paths
 
 
-def plan_split(tensors: Iterable[Tensor], max_tensors: int | None, max_size: int | None) -> list[list[Tensor]]:
-    """Which tensors go into which shard, in order."""
+def plan_split(tensors: Iterable, max_tensors: int | None, max_size: int | None) -> list[list]:
+    """Which tensors (anything with `name` and `nbytes`) go into which shard, in order."""
     if max_tensors is not None and max_size is not None:
         raise GGUFError("max_tensors and max_size are both given; expected one of them")
     if (limit := max_size if max_tensors is None else max_tensors) is not None and limit < 1:
