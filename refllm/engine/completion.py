@@ -6,6 +6,7 @@
 """
 
 import dataclasses
+from typing import NamedTuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,14 @@ class Timings:
         return 1000 * self.predicted_n / self.predicted_ms if self.predicted_ms else 0.0
 
 
+class View(NamedTuple):
+    """The best candidates that one sampler leaves; those it was given are in the view before."""
+
+    sampler: str  # "model" for what the model itself says
+    remaining: int  # how many candidates are left in all
+    candidates: list[tuple[int, str, float]]  # id, piece, probability
+
+
 @dataclasses.dataclass(frozen=True)
 class Completion:
     """An answer. `ids` holds every token written, an end token included; `text` holds none of the stop strings."""
@@ -35,3 +44,4 @@ class Completion:
     logprobs: list[float]  # of each token, under the model's own distribution
     finish_reason: str  # "stop": an end token or a stop string; "length": max_tokens or the context is used up
     timings: Timings
+    candidates: list[list[View]] = dataclasses.field(default_factory=list)  # for each token, if asked for

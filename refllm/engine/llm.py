@@ -2,7 +2,10 @@
 
 `generate` and `stream` are the same loop: read the prompt (reusing what the last call has already read), then choose
 and write one token at a time until an end token, a stop string, or the limit. Several prompts at once share each step.
-How tokens are chosen beyond greedy and temperature is the matter of `sampling`; turns and templates of `chat`.
+How tokens are chosen is the matter of `sampling`; turns and templates of `chat`.
+
+The model is started on a token before anybody has seen it, so it never waits for Python; when the token turns out to
+end the answer, that step was in vain and the session forgets it.
 """
 
 import dataclasses
@@ -16,7 +19,7 @@ import refllm
 from refllm.engine import answer as answers
 from refllm.engine.answer import Answer, Options
 from refllm.engine.batch import write_together
-from refllm.engine.choice import choose
+from refllm.engine.chooser import Chooser, look_at
 from refllm.engine.completion import Completion, Timings
 from refllm.engine.embedding import normalise, pool
 from refllm.engine.session import Session
@@ -50,7 +53,7 @@ class LLM:
         chosen = answers.options(**options)
         if isinstance(prompt, list) and prompt and isinstance(prompt[0], str | list):
             made = [Answer(self.tokenizer, chosen) for _ in prompt]
-            return write_together([self.new_session() for _ in prompt], made, [self.encode(one) for one in prompt])
+            return write_together(self, made, [self.encode(one) for one in prompt])
         *_, completion = self.write(self.encode(prompt), Answer(self.tokenizer, chosen))
         return completion
 
@@ -62,7 +65,7 @@ class LLM:
             yield from pieces
             pieces.clear()
 
-    def encode(self, prompt: Prompt) -> list[int]:
+    def encode(self, prompt: Prompt | tuple[int, ...]) -> list[int]:
         """Ids of a prompt; text gets its BOS, ids are taken as they are."""
         if isinstance(prompt, str):
             return self.tokenizer.encode(prompt, add_special=True, parse_special=False)
@@ -103,27 +106,51 @@ class LLM:
 
     def _write(self, ids: list[int], answer: Answer) -> Iterator[Completion | None]:
         """Yields after every token, and at last the completion."""
-        start, options = time.perf_counter(), answer.options
+        start = time.perf_counter()
         new = self.session.keep_common_prefix(ids)
-        scores = self.session.read(new).block_until_ready()
+        self.session.read(new)
+        sessions = [self.session, *self._negative_session(ids, answer.options)]
+        scores = [session.logits.block_until_ready() for session in sessions]
+        chooser = self.chooser(ids, answer.options)
         read = time.perf_counter()
         while not answer.finished:
-            if not self._has_room(options):
+            mask = chooser.mask()
+            if mask is not None and not mask.any():
+                answer.finish("stop")
+                break
+            if not self._has_room(sessions, answer.options):
                 answer.finish("length")
                 break
-            token, logprob = choose(scores, options.temperature, options.seed, len(answer.ids))
-            answer.take(token, logprob)
+            choice = chooser.choose(mask, *scores)
+            if not answer.next_is_last:
+                scores = [session.write_ahead(choice.token) for session in sessions]
+            token, logprob, stages = look_at(choice)
+            chooser.give(answer, int(token), float(logprob), stages)
             yield None
             if not answer.finished:
-                scores = self.session.write(token)
+                for session in sessions:
+                    session.ids.append(answer.ids[-1])
         written = time.perf_counter()
         timings = Timings(len(new), 1000 * (read - start), len(answer.ids), 1000 * (written - read))
         yield answer.completion(timings)
 
-    def _has_room(self, options: Options) -> bool:
+    def chooser(self, prompt: list[int], options: Options) -> Chooser:
+        """What chooses the tokens of an answer to this prompt."""
+        return Chooser(options, prompt, self.config.vocab_size, self.context, self.tokenizer)
+
+    def _negative_session(self, prompt: list[int], options: Options) -> list[Session]:
+        """A session that has read the negative prompt (at least something), where there is to be guidance."""
+        if options.sampling.cfg_scale == 1:
+            return []
+        session = self.new_session()
+        session.read(self.encode(options.negative_prompt) or prompt[-1:])
+        return [session]
+
+    def _has_room(self, sessions: list[Session], options: Options) -> bool:
         """Whether one more token can be remembered; drops old ones where that was asked for."""
-        if len(self.session.ids) < self.context:
-            return True
-        if options.context_shift:
-            self.session.shift(options.keep)
-        return options.context_shift
+        for session in sessions:
+            if len(session.ids) >= self.context:
+                if not options.context_shift:
+                    return False
+                session.shift(options.keep)
+        return True

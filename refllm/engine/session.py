@@ -47,10 +47,15 @@ class Session:
         self.logits = jnp.asarray(parts[-1][0][-1])
         return np.concatenate([scores for scores, _ in parts]), np.concatenate([hidden for _, hidden in parts])
 
-    def write(self, token: int | jax.Array) -> jax.Array:
+    def write(self, token: int) -> jax.Array:
         """Take in one token that was just chosen; returns the logits of the next one."""
+        scores = self.write_ahead(token)
+        self.ids.append(token)
+        return scores
+
+    def write_ahead(self, token: int | jax.Array) -> jax.Array:
+        """Start taking in a token that nobody has seen yet; it counts once it is added to `ids`."""
         self.make_room(1)
-        self.ids.append(int(token))
         self.logits, self.memory = steps.write(self.config, self.weights, jnp.asarray(token, jnp.int32), self.memory)
         return self.logits
 
@@ -73,6 +78,7 @@ class Session:
         dropped = (len(self.ids) - keep) // 2
         if dropped <= 0:
             raise ContextError(f"the {keep} tokens to keep fill the context of {self.context}; nothing can be dropped")
+        self.rewind(len(self.ids))  # without what was written ahead
         self.memory = drop(self.config, self.weights, self.memory, keep, dropped)
         self.ids = self.ids[:keep] + self.ids[keep + dropped :]
         return dropped

@@ -179,7 +179,7 @@ def test_a_prompt_that_cannot_be_read_is_one_clear_error(llm, arguments, message
 
 def test_an_interrupted_answer_leaves_a_model_that_works(llm, monkeypatch):
     expected = llm.generate("the cat", max_tokens=8, **GREEDY)
-    write, calls = Session.write, []
+    write, calls = Session.write_ahead, []
 
     def interrupted(session, token):
         calls.append(token)
@@ -189,7 +189,7 @@ def test_an_interrupted_answer_leaves_a_model_that_works(llm, monkeypatch):
         return write(session, token)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Session, "write", interrupted)
+        patch.setattr(Session, "write_ahead", interrupted)
         llm.generate("the cat", max_tokens=8, **GREEDY)
     assert llm.generate("the cat", max_tokens=8, **GREEDY).ids == expected.ids
 
@@ -205,7 +205,7 @@ def test_a_listener_may_leave_in_the_middle(llm):
 def test_wrong_arguments_are_named(path, llm):
     with pytest.raises(UsageError, match="unknown compute 'quick'; expected fast or exact"):
         load(path, compute="quick")
-    with pytest.raises(TypeError, match="unknown option 'temprature'; known: max_tokens, temperature"):
+    with pytest.raises(TypeError, match="unknown option 'temprature'; known: max_tokens, stop"):
         llm.generate("a", temprature=1)
     with pytest.raises(RefllmError, match="unknown pooling 'max'"):
         llm.embed(["a"], pooling="max")
