@@ -11,7 +11,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "refllm"
 
 FLOORS = {
-    -1: ("errors", "bootstrap"),
+    -1: ("errors", "annotations", "bootstrap"),
     0: ("files",),
     1: ("quants", "world"),
     2: ("gguf", "kernels"),
@@ -25,7 +25,7 @@ FLOORS = {
     10: ("teach", "cli"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
-WITHOUT_JAX = ("errors", "files", "bootstrap", "quants", "world", "gguf", "tokenizers", "convert")
+WITHOUT_JAX = ("errors", "annotations", "files", "bootstrap", "quants", "world", "gguf", "tokenizers", "convert")
 ROOF = ("__init__", "__main__")  # the package's front door names every room and belongs to none
 
 

@@ -19,9 +19,7 @@ import pathlib
 
 from refllm import gguf
 from refllm.errors import UsageError
-from refllm.gguf import assignment, describe, hexdump, report
-from refllm.gguf.edit import renamed
-from refllm.gguf.reader import open_one
+from refllm.gguf import describe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +52,8 @@ def run(args: argparse.Namespace) -> None:
     elif args.out:
         raise UsageError("-o is where a changed file goes; expected --set, --remove or --rename with it")
     elif args.json:
+        from refllm.gguf import report
+
         print(report.as_json(args.file, args.metadata, args.tensors, args.hexdump, args.full))
     else:
         show(args)
@@ -68,11 +68,17 @@ def show(args: argparse.Namespace) -> None:
         if args.tensors:
             print(*describe.tensor_table(file), sep="\n")
     if args.hexdump is not None:
+        from refllm.gguf import hexdump
+
         for line in hexdump.lines(args.file, args.hexdump, args.full):
             print(line)
 
 
 def change(args: argparse.Namespace) -> None:
+    from refllm.gguf import assignment
+    from refllm.gguf.edit import renamed
+    from refllm.gguf.reader import open_one
+
     names = dict(assignment.pair(text, "OLD=NEW") for text in args.rename)
     with open_one(pathlib.Path(args.file)) as file:
         values = assignment.assignments(args.set, renamed(file.metadata, names))

@@ -81,6 +81,11 @@ def escaped(text: str) -> str:
     return repr(text)[1:-1]
 
 
+def harmless(text: str) -> str:
+    """A text of many lines without letters that a terminal obeys instead of showing them."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else escaped(letter) for letter in text)
+
+
 def value_text(value: Any, full: bool = False) -> str:
     """A value on one line, harmless to a terminal; a long one is shortened unless `full`."""
     if isinstance(value, list | np.ndarray):

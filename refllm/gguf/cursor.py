@@ -118,12 +118,12 @@ class Cursor:
         read_length = struct.Struct(self.byte_order + "Q").unpack_from
         texts = []
         for index in range(count):
-            after_length = position + 8
-            if after_length > end or (length := read_length(data, position)[0]) > min(end - after_length, LONGEST):
+            text = position + 8
+            if text > end or (after := text + read_length(data, position)[0]) > end or after - text > LONGEST:
                 self.position = position
                 self.string(f"{field}[{index}]", "value")  # reads it again, slowly, to say what is wrong
-            position = after_length + length
-            texts.append(data[after_length:position].decode(*ENCODING))
+            texts.append(data[text:after].decode(*ENCODING))
+            position = after
         self.position = position
         self.note(start, field, texts, "value")
         return texts

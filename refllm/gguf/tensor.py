@@ -18,8 +18,8 @@ import mmap
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float32
 
+from refllm.annotations import Float32
 from refllm.quants import Scheme
 
 SLICE_BYTES = 4 << 20  # what is held at a time when a tensor is gone through in slices

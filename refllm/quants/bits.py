@@ -16,7 +16,8 @@ import functools
 import math
 
 import numpy as np
-from jaxtyping import Integer, Shaped, UInt8
+
+from refllm.annotations import Integer, Shaped, UInt8
 
 Bytes = UInt8[np.ndarray, "... bytes"]
 

@@ -19,8 +19,8 @@ array([1.      , 1.015625], dtype=float32)
 import functools
 
 import numpy as np
-from jaxtyping import Float32, UInt16
 
+from refllm.annotations import Float32, UInt16
 from refllm.quants.scheme import QuantError, Scheme
 
 Rows = Float32[np.ndarray, "rows blocks one"]

@@ -21,8 +21,8 @@ array([ 0., -8.,  0., 96.], dtype=float32)
 """
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 
+from refllm.annotations import Float32, UInt8
 from refllm.quants.bits import lookup, nibbles, pack_nibbles, pack_runs, unpack_runs
 from refllm.quants.rounding import to_int8
 from refllm.quants.scaling import Rows, assembled, largest

@@ -31,8 +31,8 @@ The sums depend on it, for equal values may differ in importance.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, UInt16
 
+from refllm.annotations import Bool, Float32, Int, UInt16
 from refllm.quants import iq_grids
 from refllm.quants.bits import lookup, pack_neighbours, pack_words, unpack_neighbours, unpack_words
 from refllm.quants.iq_grids import load, position_of

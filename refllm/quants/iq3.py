@@ -22,8 +22,8 @@ IQ3_S 0.085
 """
 
 import numpy as np
-from jaxtyping import Float32
 
+from refllm.annotations import Float32
 from refllm.quants import iq_grids
 from refllm.quants.bits import lookup, pack_neighbours, pack_words, unpack_neighbours, unpack_words
 from refllm.quants.iq_search import ANY, Found, Recipe, in_block, scale_of_scales, search

@@ -35,7 +35,8 @@ import importlib.resources
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int16, Integer, Num, UInt8, UInt16
+
+from refllm.annotations import Float32, Int16, Integer, Num, UInt8, UInt16
 
 Lanes = Num[np.ndarray, "dims *lanes"]
 Position = Integer[np.ndarray, "*lanes"]

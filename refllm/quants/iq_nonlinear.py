@@ -24,8 +24,8 @@ array([-127., -104., -104., -104.], dtype=float32)
 import functools
 
 import numpy as np
-from jaxtyping import Float32, Int, Shaped, UInt8
 
+from refllm.annotations import Float32, Int, Shaped, UInt8
 from refllm.quants.bits import (
     lookup,
     pack_neighbours,

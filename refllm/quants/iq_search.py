@@ -39,8 +39,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, Shaped, UInt8
 
+from refllm.annotations import Bool, Float32, Int, Shaped, UInt8
 from refllm.quants.iq_grids import Grid, load, position_of
 from refllm.quants.rounding import nearest_int, sum_in_order
 from refllm.quants.search import fit_positive_scale, moments

@@ -25,8 +25,8 @@ array([[  0., 256.,  32., 288.],
 """
 
 import numpy as np
-from jaxtyping import Float16, Float32, Integer, UInt8
 
+from refllm.annotations import Float16, Float32, Integer, UInt8
 from refllm.quants.rounding import nearest_int, sum_in_order
 from refllm.quants.search import Groups, PerGroup
 

@@ -16,8 +16,8 @@ array([43, 51, 59, 63, 62, 59, 51, 39], dtype=uint8)
 """
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 
+from refllm.annotations import Float32, UInt8
 from refllm.quants.bits import join, pack, pack_runs, unpack, unpack_runs
 from refllm.quants.k import (
     Levels,

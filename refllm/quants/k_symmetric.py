@@ -14,8 +14,8 @@ array([-128, -121,  123,  101, -127,  113,  124, -128, -122,  123,  112,
 """
 
 import numpy as np
-from jaxtyping import Float32, UInt8
 
+from refllm.annotations import Float32, UInt8
 from refllm.quants.bits import join, pack, pack_runs, unpack, unpack_runs
 from refllm.quants.k import (
     Numbers,

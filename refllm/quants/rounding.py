@@ -13,7 +13,8 @@ True
 """
 
 import numpy as np
-from jaxtyping import Float32, Int8
+
+from refllm.annotations import Float32, Int8
 
 Lanes = Float32[np.ndarray, "steps *lanes"]
 

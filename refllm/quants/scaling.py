@@ -10,7 +10,8 @@ array([[-3.]], dtype=float32)
 """
 
 import numpy as np
-from jaxtyping import Float32, Integer
+
+from refllm.annotations import Float32, Integer
 
 Rows = Float32[np.ndarray, "rows blocks block_size"]
 

@@ -27,11 +27,10 @@ import functools
 import math
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Float, Float32, Shaped
 
+from refllm.annotations import Float, Float32, Shaped
 from refllm.errors import RefllmError
 
 Blocks = Shaped[np.ndarray, "... blocks"]
@@ -179,6 +178,8 @@ def in_slices(work: Callable[[slice], None], count: int, step: int) -> None:
     threads = min(len(starts), os.cpu_count() or 1)
     if threads < 2:
         return worker()
+    from concurrent.futures import ThreadPoolExecutor  # not needed to say how large a block is
+
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(worker) for _ in range(threads)]:
             done.result()

@@ -30,8 +30,8 @@ array([-0.84,  0.13,  0.13,  2.08], dtype=float32)
 """
 
 import numpy as np
-from jaxtyping import Float32, Int
 
+from refllm.annotations import Float32, Int
 from refllm.quants.rounding import nearest_int, sum_in_order
 
 Groups = Float32[np.ndarray, "values groups"]

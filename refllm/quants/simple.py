@@ -17,8 +17,8 @@ array([-0.   , -0.   ,  3.875,  3.875], dtype=float32)
 """
 
 import numpy as np
-from jaxtyping import Float32
 
+from refllm.annotations import Float32
 from refllm.quants.bits import nibbles, pack_neighbours, pack_nibbles, unpack_neighbours
 from refllm.quants.rounding import round_half_away, to_int8
 from refllm.quants.scaling import Rows, assembled, first_of, inverse, largest, raised, scaled, signed

@@ -18,8 +18,8 @@ array([2, 0, 1, 1, 2], dtype=uint8)
 """
 
 import numpy as np
-from jaxtyping import UInt8
 
+from refllm.annotations import UInt8
 from refllm.quants.bits import join, pack_runs, unpack_runs
 from refllm.quants.rounding import round_half_away, to_int8
 from refllm.quants.scaling import Rows, assembled, inverse, largest, scaled, signed

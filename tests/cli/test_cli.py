@@ -175,10 +175,15 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("shown", [["--tensors", "--metadata", "--hexdump"], ["--json", "--full", "--hexdump"]])
-def test_inspect_never_imports_jax(model, shown):
+def test_inspect_imports_nothing_heavy(model, shown):
     modules = imported_by("inspect", model, *shown)
     assert "refllm.gguf" in modules
-    assert not modules & {"jax", "jaxlib", "torch", "sentencepiece", "jinja2"}
+    assert not modules & {"jax", "jaxlib", "jaxtyping", "torch", "sentencepiece", "jinja2", "tqdm", "asyncio"}
+
+
+def test_a_summary_leaves_alone_what_it_does_not_need(model):
+    modules = imported_by("inspect", model)
+    assert not modules & {"refllm.gguf.hexdump", "refllm.gguf.report", "refllm.gguf.assignment", "concurrent.futures"}
 
 
 def test_inspect_is_quick(model):
