@@ -45,6 +45,7 @@ DISTRIBUTIONS = {
     "sparse": lambda random, shape: random.standard_normal(shape) * (random.random(shape) < 0.02),
     "tiny": lambda random, shape: _blockwise(random, shape, np.arange(-44, -5)),
     "huge": lambda random, shape: _blockwise(random, shape, np.arange(4, 18)),
+    "enormous": lambda random, shape: random.standard_normal(shape) * 1e30,
     "one_outlier": _one_outlier,
     "ternary": lambda random, shape: random.integers(-1, 2, shape) * 0.043,
 }
@@ -58,6 +59,10 @@ def importance(seed: int = 0) -> np.ndarray:
     """Mean squares of activations, very uneven as they are in models; some columns are never met at all."""
     random = np.random.default_rng(seed)
     return (random.standard_normal(COLUMNS) ** 4 * (random.random(COLUMNS) > 0.05)).astype(np.float32)
+
+
+def importance_of_one_column() -> np.ndarray:
+    return (np.arange(COLUMNS) == 37).astype(np.float32)
 
 
 def random_blocks(name: str, count: int, seed: int = 0) -> np.ndarray:

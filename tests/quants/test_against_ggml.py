@@ -18,13 +18,16 @@ ROWS_AT_A_TIME = 512 if LONG else 8
 REPEATS = 16 if LONG else 1  # 16 * 512 rows of 512 weights are 4 million
 
 # Where the squares or cubes of weights overflow a float32, ggml finds no grid point and aborts the whole process.
-ABORTS_WHEN_HUGE = {"IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"}
+ABORTS = {
+    "huge": {"IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"},
+    "enormous": {"IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"},
+}
 
 
 @pytest.mark.parametrize("distribution", samples.DISTRIBUTIONS)
 @pytest.mark.parametrize("name", samples.IN_GGML)
 def test_quantize_equals_ggml(name, distribution):
-    if distribution == "huge" and name in ABORTS_WHEN_HUGE:
+    if name in ABORTS.get(distribution, ()):
         with pytest.raises(quants.QuantError, match="overflow"):
             quants.get(name).quantize(samples.weights(distribution, rows=8), samples.importance())
         return
@@ -42,6 +45,11 @@ def test_quantize_equals_ggml_on_a_trained_model(name, fixtures):
     rows = rows if LONG else rows[:: len(rows) // 16]
     check_quantize(name, rows, None)
     check_quantize(name, rows, samples.importance())
+
+
+@pytest.mark.parametrize("name", [name for name in samples.IN_GGML if name not in samples.ACTIVATIONS])
+def test_quantize_equals_ggml_where_one_column_alone_matters(name):
+    check_quantize(name, samples.weights("normal", ROWS_AT_A_TIME), samples.importance_of_one_column())
 
 
 def check_quantize(name: str, weights: np.ndarray, importance: np.ndarray | None) -> None:
