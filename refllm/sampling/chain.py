@@ -58,7 +58,7 @@ def begin(plan: Plan, settings: Settings, prompt: list[int]) -> Past:
     return Past(
         jnp.asarray(recent),
         jnp.asarray(0, jnp.int32),
-        jax.random.key(seed),
+        jax.random.key_data(jax.random.key(seed)),
         jnp.asarray(2 * settings.mirostat_tau, jnp.float32),
     )
 
@@ -77,7 +77,7 @@ def run(
     plan says that somebody watches.
     """
     scores, ids = logits, jnp.arange(len(logits))
-    chances = jax.random.uniform(jax.random.fold_in(past.dice, past.position), 2)
+    chances = jax.random.uniform(jax.random.fold_in(jax.random.wrap_key_data(past.dice), past.position), 2)
     stages = {"model": look(plan, scores, ids)}
     if "logit_bias" in numbers:
         scores = repetition.logit_bias(scores, numbers["logit_bias"])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, UInt32
 
 from refllm.sampling import dont_repeat, mirostat, repetition, temperatures, truncation, typicality
 from refllm.sampling.arrays import Counts
@@ -26,7 +26,7 @@ class Past:
 
     recent: Int[Array, "*batch window"]  # the newest last; -1: nothing yet
     position: Int[Array, "*batch"]  # of the next token in the answer: each has dice of its own
-    dice: Key[Array, "*batch"]
+    dice: UInt32[Array, "*batch 2"]  # the key of the seed; as plain numbers, which are handed over faster
     mu: Float[Array, "*batch"]  # mirostat's allowance of surprise
 
 

@@ -15,7 +15,8 @@ would then give that surprise.
 
 import numpy as np
 
-from refllm.sampling.arrays import Logits, Number, descending, highest, keep, number, softmax, surprise
+from refllm.sampling.arrays import Logits, Number, descending, keep, number, softmax, surprise
+from refllm.sampling.choice import greedy
 from refllm.sampling.truncation import top_k
 
 BEST = 100
@@ -45,7 +46,8 @@ def zipf_exponent(logits: Logits) -> Number:
 
 def mirostat_2(logits: Logits, mu: Number) -> Logits:
     """Keep what surprises by no more than mu bits, and always the best."""
-    return keep(logits, (bits(softmax(logits)) <= mu) | highest(logits, 1))
+    xp = logits.__array_namespace__()
+    return keep(logits, (bits(softmax(logits)) <= mu) | (xp.arange(len(logits)) == greedy(logits)))
 
 
 def bits(probabilities: Logits) -> Logits:

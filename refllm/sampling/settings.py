@@ -59,7 +59,7 @@ class Settings:
     dry_multiplier: float = 0.0
     dry_base: float = 1.75
     dry_allowed_length: int = 2
-    dry_penalty_last_n: int = -1
+    dry_penalty_last_n: int = 64
     dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
 
     mirostat: int = 0  # version 1 or 2 takes the place of all that truncates
