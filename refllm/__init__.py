@@ -23,6 +23,7 @@ _ROOMS = (
     "models",
     "plots",
     "quants",
+    "sampling",
     "teach",
     "tokenizers",
     "world",
