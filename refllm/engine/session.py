@@ -6,10 +6,12 @@ tokens and knows no text.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int
 
 from refllm.engine import steps
 from refllm.errors import RefllmError
@@ -79,7 +81,7 @@ class Session:
         if dropped <= 0:
             raise ContextError(f"the {keep} tokens to keep fill the context of {self.context}; nothing can be dropped")
         self.rewind(len(self.ids))  # without what was written ahead
-        self.memory = drop(self.config, self.weights, self.memory, keep, dropped)
+        self.memory = drop(self.config, self.weights, self.memory, jnp.asarray(keep), jnp.asarray(dropped))
         self.ids = self.ids[:keep] + self.ids[keep + dropped :]
         return dropped
 
@@ -117,14 +119,18 @@ class Session:
             self.memory = cache.grow(self.memory, capacity)
 
 
-def drop(config: Config, weights: dict, memory: Cache, keep: int, dropped: int) -> Cache:
+@functools.partial(jax.jit, static_argnums=0, donate_argnames="memory")
+def drop(config: Config, weights: dict, memory: Cache, keep: Int[Array, ""], dropped: Int[Array, ""]) -> Cache:
     """Close the gap that `dropped` tokens after the first `keep` leave: what follows moves up.
 
     A moved key must look as if its token had always stood there. RoPE's turns add up, so it is turned back by as many
-    positions as it moved.
+    positions as it moved. How many are dropped is data, so that this is compiled once.
     """
-    keys, values = (jnp.roll(store[:, keep:], -dropped, axis=1) for store in (memory.keys, memory.values))
-    back = jnp.full(keys.shape[1], -dropped)
+    places = jnp.arange(memory.capacity)
+    moves = places >= keep
+    source = jnp.minimum(places + jnp.where(moves, dropped, 0), memory.capacity - 1)
+    keys, values = memory.keys[:, source], memory.values[:, source]
+    back = jnp.where(moves, -dropped, 0)
     turned = [decoder.rotate(config, n, layer.astype(jnp.float32), back, weights, 1.0) for n, layer in enumerate(keys)]
-    keys = jnp.stack(turned).astype(memory.keys.dtype)
-    return Cache(memory.keys.at[:, keep:].set(keys), memory.values.at[:, keep:].set(values), memory.length - dropped)
+    keys = jnp.where(moves[:, None, None], jnp.stack(turned).astype(keys.dtype), keys)
+    return Cache(keys, values, memory.length - dropped)
