@@ -127,7 +127,7 @@ class Chat:
             text = self.template.render_marked(self._told(), tools=self.tools)
             ids = self._ids(text)
             if options.context_shift:
-                ids = self._make_room(ids, options.keep)
+                ids = make_room(self.llm, ids, options.keep)
             if len(ids) <= self.llm.context or not (options.context_shift and self._leave_out()):
                 return text, ids
 
@@ -161,17 +161,6 @@ class Chat:
             return self.template.encode(text)
         return known.ids[:left] + self.template.encode(after(rest, size), continues=True)
 
-    def _make_room(self, ids: list[int], keep: int) -> list[int]:
-        """Drop old tokens from the cache, as often as it takes and as long as there is something to drop."""
-        session = self.llm.session
-        while len(ids) > self.llm.context:
-            new = session.keep_common_prefix(ids)
-            if len(session.ids) - keep < 2:
-                break
-            session.shift(keep)
-            ids = session.ids + new
-        return ids
-
     def _leave_out(self) -> bool:
         """Tell one question less, and what followed it; False when only the last one is left."""
         told = self._told()
@@ -181,6 +170,18 @@ class Chat:
         self._left_out += places[1] - places[0]
         self.known = None
         return True
+
+
+def make_room(llm: LLM, ids: list[int], keep: int) -> list[int]:
+    """Ids that fit into the context: old ones are dropped from the cache, as long as there is something to drop."""
+    session = llm.session
+    while len(ids) > llm.context:
+        new = session.keep_common_prefix(ids)
+        if len(session.ids) - keep < 2:
+            break
+        session.shift(keep)
+        ids = session.ids + new
+    return ids
 
 
 def agreeing(ids: list[int], data: bytes, tokenizer: Tokenizer) -> tuple[int, int]:
