@@ -37,7 +37,7 @@ from refllm.sampling.grammar.steps import (
     steps_of,
 )
 
-MAX_CHAINS = 50_000  # unfolded for one state
+MAX_CHAINS = 20_000  # unfolded for one state
 MAX_WORK = 1_000_000  # chains looked at for one question
 MAX_KEPT = 1_000_000  # chains looked at, and
 MAX_TABLE = 1 << 24  # entries of the table, before it is begun anew

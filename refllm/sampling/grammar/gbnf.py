@@ -37,7 +37,7 @@ from refllm.sampling.grammar.rules import (
 )
 
 MAX_TEXT = 1 << 20
-MAX_DEPTH = 100  # of groups in groups
+MAX_DEPTH = 50  # of groups in groups
 MAX_REPEATS = 3  # counts behind one item, as in `"a"{3}?`
 MAX_COUNT = 1_000_000
 
