@@ -4,6 +4,7 @@ Reads the metadata, makes the tokenizer, says what memory it will take where tha
 tensors into weights. A GGUF file or the first shard of a split one.
 """
 
+import dataclasses
 import logging
 import os
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ def load(
     try:
         config = read_config(file.metadata)
         context = context or context_that_fits(config, file.tensors, cache_type, path)
+        config = dataclasses.replace(config, context_length=context)  # Phi-3 has other factors for RoPE in a long one
         check_memory(config, file.tensors, context, cache_type)
         weights = load_weights(config, file.tensors, compute)
     except ModelError as error:
