@@ -4,9 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import refllm
 from refllm import gguf, models, quants
 from refllm.engine import Session
-from refllm.models import ModelError
+from refllm.models import ModelError, decoder
 from refllm.tokenizers import TokenizerError
 from tests.models import tiny
 
@@ -96,3 +97,11 @@ def test_a_fused_matrix_is_taken_apart_in_its_blocks(tmp_path):
     weights = session_of(tmp_path / "m.gguf").weights["layers"][0]
     assert weights["query"].scheme == "Q8_0" and weights["key"].shape == (32, 96) and weights["gate"].shape == (160, 96)
     assert jnp.isfinite(weights["up"].fields["d"]).all()
+
+
+def test_the_context_in_use_chooses_between_the_factors_of_phi3(tmp_path):
+    path = tiny.write("phi3-long", tmp_path / "phi3.gguf")  # trained on 32 tokens; the file says 256
+    for context, which in ((32, "short"), (33, "long"), (None, "long")):
+        llm = refllm.load(path, context=context)
+        expected = tiny.tensors("phi3-long")[f"rope_factors_{which}.weight"]
+        np.testing.assert_array_equal(decoder.rope_factors(llm.config, llm.weights), expected)

@@ -50,8 +50,10 @@ VARIANTS = {
     ),
     "gemma3": ("gemma3", {"attention.sliding_window": 24, "block_count": 7, "rope.freq_base": 1000000.0, **WIDE_HEADS}),
     "phi3": ("phi3", {"rope.dimension_count": 16}),
+    "phi3-short": ("phi3", {"rope.scaling.original_context_length": 256, "rope.scaling.attn_factor": 1.19}),
+    "phi3-long": ("phi3", {"rope.scaling.original_context_length": 32, "rope.scaling.attn_factor": 1.19}),
 }
-UNTIED = {"llama", "llama-linear", "llama-yarn", "mixtral", "qwen2", "qwen3moe", "phi3"}
+UNTIED = {"llama", "llama-linear", "llama-yarn", "mixtral", "qwen2", "qwen3moe", "phi3", "phi3-short", "phi3-long"}
 
 
 def vocabulary() -> dict:
@@ -91,6 +93,9 @@ def tensors(variant: str) -> dict[str, np.ndarray]:
         made["output.weight"] = random(MODEL_TENSORS["output"])
     if variant == "llama3-scaled":
         made["rope_freqs.weight"] = np.linspace(1, 8, axes["pairs"], dtype=np.float32)
+    if variant in ("phi3-short", "phi3-long"):  # both tables, of which the context chooses one
+        made["rope_factors_short.weight"] = np.linspace(1, 1.5, axes["pairs"], dtype=np.float32)
+        made["rope_factors_long.weight"] = np.linspace(1, 9, axes["pairs"], dtype=np.float32)
     for layer in range(config.layers):
         for name, place in LAYER_TENSORS.items():
             if name in chosen:

@@ -52,6 +52,10 @@ CONFIGS = {
     "gemma2": ("Gemma2Config", {"sliding_window": 24, "query_pre_attn_scalar": 32}),
     "gemma3": ("Gemma3TextConfig", {"sliding_window": 24, "query_pre_attn_scalar": 32}),
     "phi3": ("Phi3Config", {"pad_token_id": 0}),
+    "phi3-long": (
+        "Phi3Config",
+        {"pad_token_id": 0, "rope": {"rope_type": "longrope"}, "original_max_position_embeddings": 32},
+    ),
 }
 
 
@@ -60,6 +64,10 @@ def config_of(variant: str):
     fields = {**tiny.COMMON, **tiny.VARIANTS[variant][1]}
     base = fields.get("rope.freq_base", 10000.0)
     rope = {"rope_theta": base, "rope_type": "default", **own.get("rope", {})}
+    if rope["rope_type"] == "longrope":
+        weights = tiny.tensors(variant)
+        rope |= {f"{which}_factor": weights[f"rope_factors_{which}.weight"].tolist() for which in ("short", "long")}
+        rope["attention_factor"] = fields["rope.scaling.attn_factor"]
     if kind == "Gemma3TextConfig":
         rope = {"full_attention": rope, "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"}}
     return getattr(transformers, kind)(
@@ -92,6 +100,8 @@ def state_of(variant: str) -> dict[str, torch.Tensor]:
     state = {}
     for name, array in tiny.tensors(variant).items():
         stem, _, kind = name.rpartition(".")
+        if stem.startswith("rope_factors"):
+            continue  # transformers has them in the config
         if architecture == "llama" and stem.endswith(("attn_q", "attn_k")):
             array = permuted(array, 6 if stem.endswith("q") else 2)
         if architecture in ("gemma", "gemma2", "gemma3") and "norm" in name:
