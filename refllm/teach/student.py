@@ -21,7 +21,9 @@ def half(n):
 
 import ast
 import copy
+import itertools
 import re
+from collections.abc import Iterable
 
 from refllm.errors import RefllmError
 
@@ -63,7 +65,16 @@ def _stub(indent: str, solution: str) -> str:
     if indent:
         return f'{indent}raise NotImplementedError("your turn")'
     stubs = [stub for statement in ast.parse(solution).body for stub in _stubs_of(statement, solution)]
-    return "\n".join(dict.fromkeys(stubs)) or "...  # your turn"
+    return _spaced(dict.fromkeys(stubs)) or "...  # your turn"
+
+
+def _spaced(stubs: Iterable[str]) -> str:
+    """The stubs as lines, with two empty ones around a function, as it is written in Python."""
+    text = ""
+    for before, stub in itertools.pairwise(("", *stubs)):
+        functions = stub.endswith(")") or before.endswith(")")
+        text += ("\n\n\n" if functions else "\n") * bool(before) + stub
+    return text
 
 
 def _stubs_of(statement: ast.stmt, solution: str) -> list[str]:

@@ -21,7 +21,11 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
         ("x = []\nfor i in range(3):\n    x = [*x, i]", "x = ...  # your turn"),
         ("x = 1\nx = x + 1", "x = ...  # your turn"),
         ("print(3)", "...  # your turn"),
-        ("def f():\n    return 1\n\ndef g():\n    return 2", f"def f():\n{RAISE}\ndef g():\n{RAISE}"),
+        ("def f():\n    return 1\n\ndef g():\n    return 2", f"def f():\n{RAISE}\n\n\ndef g():\n{RAISE}"),
+        (
+            "x = 1\ndef f():\n    return x\ny = 2",
+            f"x = ...  # your turn\n\n\ndef f():\n{RAISE}\n\n\ny = ...  # your turn",
+        ),
         ("", "...  # your turn"),
         ("def f(a, *, b=2):\n    return a", 'def f(a, *, b=2):\n    raise NotImplementedError("your turn")'),
         (
