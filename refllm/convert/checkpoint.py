@@ -16,11 +16,11 @@ import json
 import pathlib
 from typing import Any
 
-from refllm.convert import safetensors_file
+from refllm.convert import safetensors_file, torch_file
 from refllm.convert.lazy import Lazy
 from refllm.errors import RefllmError
 
-FORMATS = {"model.safetensors": safetensors_file.read}
+FORMATS = {"model.safetensors": safetensors_file.read, "pytorch_model.bin": torch_file.read}
 INDEX = ".index.json"
 
 

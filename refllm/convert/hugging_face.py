@@ -99,7 +99,7 @@ def general(folder: pathlib.Path) -> dict[str, Any]:
         for ours, theirs in SAMPLING.items()
         if isinstance(wishes.get(theirs), int | float)
     }
-    found = {key: int(value) if key.endswith("top_k") else float(value) for key, value in found.items()}
+    found = {key: np.int32(value) if key.endswith("top_k") else float(value) for key, value in found.items()}
     return found | {"general.name": title(folder.resolve().name)}
 
 
@@ -166,10 +166,8 @@ def rope_fields(architecture: Architecture, config: Config) -> dict[str, Any]:
     found = {"rope.freq_base": float(rope["rope_theta"])}
     if architecture.name in ("llama", "baichuan", "phi3"):
         found["rope.dimension_count"] = int(rope["partial_rotary_factor"] * head_dim(config))
-    if kind in ("linear", "yarn", "longrope", "su"):
-        found["rope.scaling.type"] = "longrope" if kind == "su" else kind
     if kind in ("linear", "yarn"):
-        found["rope.scaling.factor"] = float(rope["factor"])
+        found |= {"rope.scaling.type": kind, "rope.scaling.factor": float(rope["factor"])}
     if kind == "yarn":
         found["rope.scaling.attn_factor"] = rope.get("attention_factor")
     if kind == "yarn" or architecture.name == "phi3":

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from refllm.convert import sentencepiece_file
+from refllm.convert import sentencepiece_file, tokenizer_json
 from refllm.convert.checkpoint import read_json
 from refllm.convert.pieces import Pieces
 from refllm.errors import RefllmError
@@ -53,7 +53,9 @@ def read_vocabulary(folder: pathlib.Path, config: dict[str, Any], size: int) -> 
 def read_pieces(folder: pathlib.Path, fast: dict[str, Any]) -> Pieces:
     if (folder / "tokenizer.model").exists():
         return from_sentencepiece(folder / "tokenizer.model")
-    raise RefllmError(f"{folder}: has no tokenizer; expected tokenizer.model")
+    if fast:
+        return tokenizer_json.read_pieces(fast, folder / "tokenizer.json")
+    raise RefllmError(f"{folder}: has no tokenizer; expected tokenizer.model or tokenizer.json")
 
 
 def from_sentencepiece(path: pathlib.Path) -> Pieces:

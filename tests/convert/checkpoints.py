@@ -4,13 +4,14 @@ Everything comes from seeds and numpy, so that no torch is needed; the golden sc
 transformers. Configs are spelled as real ones are: some as in 2023, some as the newest transformers writes them.
 """
 
+import hashlib
 import json
 import pathlib
 
 import numpy as np
 
-from refllm import quants
-from refllm.convert import lazy, safetensors_file
+from refllm import gguf, quants
+from refllm.convert import lazy, safetensors_file, torch_file
 from refllm.tokenizers import sentencepiece_model
 from refllm.tokenizers.vocabulary import Vocabulary
 from tests.models import tiny
@@ -102,7 +103,8 @@ CONFIGS = {
     },
 }
 USER_DEFINED = ("▁red", "文")  # pieces that are always taken as a whole
-BYTE_PAIR = ("llama3", "qwen2", "qwen3")  # have tokenizer.json and no tokenizer.model
+PROMPT = [1, *np.random.default_rng(7).integers(3, VOCAB, 40).tolist()]
+COLUMNS = slice(0, None, 7)  # the logits that golden files keep, at every position
 
 
 def config(variant: str) -> dict:
@@ -153,24 +155,28 @@ def as_lazy(array: np.ndarray, scheme: str) -> lazy.Lazy:
     return lazy.from_array(quants.get(scheme).quantize(array), quants.get(scheme))
 
 
-def write_folder(folder: pathlib.Path, variant: str, scheme: str = "F32", shards: int = 1) -> pathlib.Path:
+def write_folder(
+    folder: pathlib.Path, variant: str, scheme: str = "F32", shards: int = 1, form: str = "model.safetensors"
+) -> pathlib.Path:
     """A checkpoint with everything that belongs to it."""
     folder.mkdir(parents=True)
     tensors = {name: as_lazy(array, scheme) for name, array in state(variant).items()}
-    write_safetensors(folder, tensors, shards)
+    write_tensors(folder, tensors, shards, form)
     write_json(folder / "config.json", config(variant))
     write_json(folder / "generation_config.json", {"temperature": 0.6, "top_p": 0.9, "top_k": 50, "do_sample": True})
     write_sentencepiece(folder)
     return folder
 
 
-def write_safetensors(folder: pathlib.Path, tensors: dict, shards: int) -> None:
+def write_tensors(folder: pathlib.Path, tensors: dict, shards: int, form: str = "model.safetensors") -> None:
+    write = {"model.safetensors": safetensors_file.write, "pytorch_model.bin": torch_file.write}[form]
     if shards == 1:
-        return safetensors_file.write(folder / "model.safetensors", tensors)
-    places = {name: f"model-{index % shards + 1:05d}-of-{shards:05d}.safetensors" for index, name in enumerate(tensors)}
+        return write(folder / form, tensors)
+    stem, _, ending = form.partition(".")
+    places = {name: f"{stem}-{at % shards + 1:05d}-of-{shards:05d}.{ending}" for at, name in enumerate(tensors)}
     for file in set(places.values()):
-        safetensors_file.write(folder / file, {name: tensors[name] for name in tensors if places[name] == file})
-    write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": places})
+        write(folder / file, {name: tensors[name] for name in tensors if places[name] == file})
+    write_json(folder / f"{form}.index.json", {"metadata": {}, "weight_map": places})
 
 
 def write_sentencepiece(folder: pathlib.Path) -> None:
@@ -196,3 +202,22 @@ def change_json(path: pathlib.Path, **changes) -> None:
     """Change fields of a JSON file; None takes one out."""
     values = json.loads(path.read_text("utf-8")) | changes
     write_json(path, {key: value for key, value in values.items() if value is not None})
+
+
+def fingerprint(f: gguf.GGUFFile) -> dict:
+    """What a GGUF file holds, in little: type, shape and a digest of tensors, long lists as digests."""
+
+    def small(value):
+        if isinstance(value, list | np.ndarray):
+            return f"{len(value)} items {digest(repr(np.asarray(value).tolist()).encode())}"
+        return value
+
+    tensors = {name: [each.type, list(each.shape), digest(each.data.tobytes())] for name, each in f.tensors.items()}
+    return {
+        "tensors": tensors,
+        "metadata": {key: [f.metadata.type_of(key), small(f.metadata[key])] for key in f.metadata},
+    }
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
