@@ -89,13 +89,13 @@ def vocabulary_numbers(settings: Settings, plan: sampling.Plan, vocab: int, toke
 
 
 def dense_bias(
-    wishes: tuple[tuple[int | str, float | bool], ...], vocab: int, tokenizer: Tokenizer | None
+    wishes: tuple[tuple[int | str, float], ...], vocab: int, tokenizer: Tokenizer | None
 ) -> Float[np.ndarray, " vocab"]:
-    """One number per token; a text stands for all its tokens, `False` for minus infinity."""
+    """One number per token; a text stands for all its tokens."""
     bias = np.zeros(vocab, np.float32)
     for wish, value in wishes:
         ids = tokenizer.encode(wish, add_special=False) if isinstance(wish, str) else [wish]
-        bias[ids] += -np.inf if value is False else value
+        bias[ids] += np.float32(value)
     return bias
 
 

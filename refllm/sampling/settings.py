@@ -10,6 +10,8 @@ letters.
 True
 >>> settings(top_k=10).min_p, settings(samplers="llama_cpp_2023").repeat_penalty
 (0.05, 1.1)
+>>> settings(logit_bias={"<unk>": False}).logit_bias
+(('<unk>', -inf),)
 >>> order("top_k;top_q")
 Traceback (most recent call last):
 refllm.errors.UsageError: unknown sampler 'top_q'; expected penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, \
@@ -17,6 +19,7 @@ xtc, temperature, tfs_z or letters of edskypmxtf
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 from refllm.errors import UsageError
@@ -76,14 +79,17 @@ class Settings:
 
 
 def settings(**given) -> Settings:
-    """Settings from what a user gave; the rest is as in the chain's time. Lists and mappings will do for tuples."""
+    """Settings from what a user gave; the rest is as in the chain's time.
+
+    Lists will do for tuples, a mapping for the wishes of `logit_bias`, and `False` for a token that is not to be.
+    """
     order(given.get("samplers", "llama_cpp"))
     given = {**DEFAULTS.get(_plain(given.get("samplers")), {}), **given}
-    for name in ("samplers", "dry_sequence_breakers", "logit_bias"):
-        if isinstance(given.get(name), Mapping):
-            given[name] = tuple(given[name].items())
-        elif isinstance(given.get(name), list):
-            given[name] = tuple(tuple(one) if isinstance(one, list) else one for one in given[name])
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    if "logit_bias" in given:
+        wishes = given["logit_bias"]
+        pairs = wishes.items() if isinstance(wishes, Mapping) else wishes
+        given["logit_bias"] = tuple((wish, -math.inf if value is False else float(value)) for wish, value in pairs)
     floats = {field.name for field in dataclasses.fields(Settings) if field.type is float}
     return Settings(**{name: float(value) if name in floats else value for name, value in given.items()})
 

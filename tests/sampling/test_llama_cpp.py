@@ -29,7 +29,7 @@ def test_golden_values(name, golden):
         kept = np.unpackbits(golden[f"{name}/{number}/kept"]).astype(bool)
         assert disagreement(CASES[name], logits, kept, found) == ""
         best, probabilities = golden[f"{name}/{number}/best"], golden[f"{name}/{number}/probabilities"]
-        np.testing.assert_allclose(found[best], probabilities, atol=1e-5)
+        np.testing.assert_allclose(found[best], probabilities, atol=CASES[name].tolerance)
 
 
 @pytest.mark.conformance
@@ -37,17 +37,17 @@ def test_golden_values(name, golden):
 @pytest.mark.parametrize("name", CASES)
 def test_a_thousand_vectors(name):
     pytest.importorskip("llama_cpp")
-    llama, differing, largest = Llama(), 0, 0.0
+    llama, case, differing, largest = Llama(), CASES[name], 0, 0.0
     for number in range(1000):
         logits = vector(number)
-        there, here = llama.probabilities(CASES[name], logits), sampling.softmax(CASES[name].here(logits))
-        assert disagreement(CASES[name], logits, there > 0, here) == "", number
-        differing += ((there > 0) != (here > 0)).any()
-        largest = max(largest, np.abs(there - here).max())
-    print(
-        f"{name}: largest difference {largest:.1e}, {differing} of 1000 with one candidate more or less at the border"
-    )
-    assert largest < 1e-5 or (CASES[name].limit is not None and largest < 1e-4)
+        there, here = llama.probabilities(case, logits), sampling.softmax(case.here(logits))
+        assert disagreement(case, logits, there > 0, here) == "", number
+        if ((there > 0) == (here > 0)).all():
+            largest = max(largest, np.abs(there - here).max())
+        else:
+            differing += 1
+    print(f"{name}: largest difference {largest:.1e}; other candidates at the border of {differing} of 1000 vectors")
+    assert largest < case.tolerance and differing < 400
 
 
 @pytest.mark.conformance
