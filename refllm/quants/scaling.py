@@ -19,28 +19,25 @@ Rows = Float32[np.ndarray, "rows blocks block_size"]
 def scaled(levels, scale):
     """The levels times the scale of their block."""
     weights = levels.astype(np.float32)
-    weights *= for_each(weights, scale)  # numpy works in place here, which is a third faster; JAX makes a new array
+    weights *= widened(scale)  # numpy works in place here, which is a third faster; JAX makes a new array
     return weights
 
 
 def raised(weights, minimum):
     """The weights plus the minimum of their block, in place as above."""
-    weights += for_each(weights, minimum)
+    weights += widened(minimum)
     return weights
 
 
 def lowered(weights, minimum):
     """The weights minus the minimum of their block, in place as above."""
-    weights -= for_each(weights, minimum)
+    weights -= widened(minimum)
     return weights
 
 
-def for_each(weights, number):
+def widened(number):
     """One number per block as float32, ready to meet the weights of its block."""
-    number = number.astype(np.float32)[..., None]
-    if isinstance(number, np.ndarray):  # one long loop over all weights is faster than a short one for each block
-        return np.repeat(number, weights.shape[-1], axis=-1)
-    return number
+    return number.astype(np.float32)[..., None]
 
 
 def signed(levels, zero: int):
