@@ -4,6 +4,9 @@
 exclude the most likely token. `tail_free` keeps the best tokens up to where the curve of the sorted probabilities has
 stopped bending. llama.cpp removed tail-free sampling in October 2024; the tutorials of 2023 use it.
 
+Candidates that were removed before play no part. (llama.cpp lets those that top-n-sigma or a bias has put to minus
+infinity stay, and its entropy is then not a number.)
+
 >>> import numpy as np
 >>> np.exp(typical(np.log(np.array([0.4, 0.2, 0.2, 0.2], np.float32)), 0.5)).round(2)
 array([0. , 0.2, 0.2, 0.2], dtype=float32)

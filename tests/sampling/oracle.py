@@ -44,6 +44,18 @@ def cumulated(limit: float) -> Callable[..., float]:
     return lambda logits, fewer, doubtful: abs(sampling.softmax(logits)[fewer].sum() - limit)
 
 
+def typical(limit: float) -> Callable[..., float]:
+    """The border of typical sampling: the last to be kept, by probability or by how typical it is."""
+
+    def distance(logits, fewer, doubtful):
+        probabilities = sampling.softmax(logits)
+        oddity = np.abs(-np.log(probabilities) - sampling.entropy(probabilities))
+        between = np.abs(oddity[doubtful] - oddity[fewer].max()).max()
+        return min(between, cumulated(limit)(logits, fewer, doubtful))
+
+    return distance
+
+
 def deviating(n: float) -> Callable[..., float]:
     """The border of top-n-sigma."""
     return lambda logits, fewer, doubtful: np.abs(logits[doubtful] - (logits.max() - n * logits.std())).max()
@@ -100,6 +112,7 @@ def bias_there(llama):
     return llama.llama_sampler_init_logit_bias(VOCAB, len(BIAS), pairs)
 
 
+# All but typical sampling, where llama.cpp gets NaN of the candidates that top-n-sigma has left at minus infinity.
 EVERYTHING = {
     "repeat_penalty": 1.3,
     "frequency_penalty": 0.2,
@@ -108,7 +121,6 @@ EVERYTHING = {
     "dry_allowed_length": 1,
     "top_n_sigma": 3.0,
     "top_k": 50,
-    "typical_p": 0.9,
     "top_p": 0.9,
     "min_p": 0.02,
     "xtc_probability": 1.0,
@@ -136,7 +148,7 @@ CASES = {
         lambda x: sampling.min_p(x, 0.5, 30), lambda c: [c.llama_sampler_init_min_p(0.5, 30)]
     ),
     "typical 0.5": Case(
-        lambda x: sampling.typical(x, 0.5), lambda c: [c.llama_sampler_init_typical(0.5, 0)], cumulated(0.5)
+        lambda x: sampling.typical(x, 0.5), lambda c: [c.llama_sampler_init_typical(0.5, 0)], typical(0.5)
     ),
     "top_n_sigma 2": Case(
         lambda x: sampling.top_n_sigma(x, 2.0), lambda c: [c.llama_sampler_init_top_n_sigma(2.0)], deviating(2.0)
@@ -167,7 +179,6 @@ CASES = {
             dry_there(c),
             c.llama_sampler_init_top_n_sigma(3.0),
             c.llama_sampler_init_top_k(50),
-            c.llama_sampler_init_typical(0.9, 0),
             c.llama_sampler_init_top_p(0.9, 0),
             c.llama_sampler_init_min_p(0.02, 0),
             c.llama_sampler_init_xtc(1.0, 0.05, 0, 1),
