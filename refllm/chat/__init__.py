@@ -1,13 +1,28 @@
 """Conversations: templates, turns, the chat in a terminal and the classic `main`.
 
->>> from refllm.chat import BUILTIN
->>> "llama2" in BUILTIN
-True
+A terminal shows its prompt before there is a model, so nothing is loaded here before it is named.
+
+>>> import refllm
+>>> refllm.chat.named("llama2", {})[:30], refllm.chat.Chat
+('{% set state = namespace(ended', <class 'refllm.chat.conversation.Chat'>)
 """
 
-from refllm.chat.builtin import BUILTIN
-from refllm.chat.conversation import Chat
-from refllm.chat.renderer import TemplateError
-from refllm.chat.template import Template, named
+import importlib
 
-__all__ = ["BUILTIN", "Chat", "Template", "TemplateError", "named"]
+_NAMES = {
+    "BUILTIN": "builtin",
+    "Chat": "conversation",
+    "Template": "template",
+    "TemplateError": "renderer",
+    "named": "template",
+}
+
+
+def __getattr__(name: str):
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"refllm.chat.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'refllm.chat' has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), *_NAMES]

@@ -20,12 +20,15 @@ import refllm
 from refllm.errors import RefllmError, UsageError
 
 COMMANDS = {
+    "chat": "talk with a model",
+    "main": "let a model go on with a text, as llama.cpp's program of that name did in 2023",
     "inspect": "show what a GGUF file holds, or change its metadata",
     "gguf-split": "split a GGUF file into shards, or merge shards into one file",
     "convert": "make a GGUF file of a checkpoint or of an older file",
     "quantize": "store the weights of a GGUF file in fewer bits",
     "tokenize": "cut a text into the tokens of a GGUF file's vocabulary",
 }
+FILES = {"main": "classic"}  # a file of that name would take the place of the function below
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,7 +75,7 @@ def _dispatch(argv: list[str]) -> int | None:
     name, arguments = argv[0], [_hyphens(argument) for argument in argv[1:]]
     if name not in COMMANDS:
         raise UsageError(f"unknown command {name!r}; expected one of {', '.join(COMMANDS)} (see 'refllm --help')")
-    command = importlib.import_module(f"refllm.cli.{name.replace('-', '_')}")
+    command = importlib.import_module(f"refllm.cli.{FILES.get(name) or name.replace('-', '_')}")
     parser = _Parser(prog=f"refllm {name}", description=COMMANDS[name], epilog=command.__doc__, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     command.add_arguments(parser)

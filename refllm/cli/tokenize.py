@@ -15,7 +15,7 @@ import sys
 
 from refllm import tokenizers
 from refllm.errors import RefllmError
-from refllm.gguf.console import colours_wanted, escaped
+from refllm.gguf.console import colours_wanted, harmless
 
 COLOURS = (104, 102, 103, 105, 106)  # bright backgrounds, with black letters on them
 
@@ -65,11 +65,6 @@ def read(args: argparse.Namespace) -> str:
         raise RefllmError(
             f"{args.file or 'standard input'}: byte {error.start}: is not UTF-8; expected text"
         ) from error
-
-
-def harmless(piece: str) -> str:
-    """The piece without letters that a terminal obeys instead of showing them."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else escaped(letter) for letter in piece)
 
 
 def coloured(piece: str, colour: int) -> str:
