@@ -28,6 +28,7 @@ class Model:
 
     metadata: gguf.Metadata
     tensors: dict[str, Lazy]
+    keeps_types: bool = False  # the tensors go into the file as they are, quantized ones too
 
 
 def stays_float(name: str, shape: tuple[int, ...]) -> bool:

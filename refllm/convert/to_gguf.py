@@ -17,7 +17,7 @@ import pathlib
 import numpy as np
 
 from refllm import gguf, quants
-from refllm.convert import hugging_face, lazy
+from refllm.convert import hugging_face, lazy, meta, old_files
 from refllm.convert.model import FILE_TYPES, Model, size_label, stays_float, stored_type
 from refllm.convert.quantize_file import QUANTIZATION_VERSION
 from refllm.errors import RefllmError, UsageError
@@ -60,8 +60,8 @@ def convert(
 ) -> list[pathlib.Path]:
     """Write the checkpoint `src` as GGUF; `dst` defaults to `ggml-model-f16.gguf` in its folder.
 
-    `outtype` is f32, f16, bf16, q8_0, or auto for the type that the weights have. With `split_max_size`, in bytes, the
-    model lies in several files whose names begin with `dst`. Gives the files that were written.
+    `outtype` is f32, f16, bf16, q8_0, or auto for the type that the weights have; those of old files keep theirs. With
+    `split_max_size`, in bytes, the model lies in several files whose names begin with `dst`. Gives the files written.
     """
     if outtype not in (*FILE_TYPES, "auto"):
         raise UsageError(f"unknown outtype {outtype!r}; expected {', '.join(FILE_TYPES)} or auto")
@@ -70,10 +70,10 @@ def convert(
     outtype = stored_type(model.tensors) if outtype == "auto" else outtype
     dst = pathlib.Path(dst or default_name(src, outtype, vocabulary_only))
     metadata = finished(model, FILE_TYPES[outtype][1])
-    tensors = [
-        Encoded(name, encoded(name, model.tensors[name], FILE_TYPES[outtype][0]))
-        for name in sorted(model.tensors, key=mixes.file_order)
-    ]
+    tensors = []
+    for name in sorted(model.tensors, key=mixes.file_order):
+        tensor = model.tensors[name]
+        tensors.append(Encoded(name, tensor if model.keeps_types else encoded(name, tensor, FILE_TYPES[outtype][0])))
     if split_max_size is None:
         gguf.write(dst, metadata, {tensor.name: tensor for tensor in tensors})
         return [dst]
@@ -82,14 +82,20 @@ def convert(
 
 def read(src: pathlib.Path, vocabulary_only: bool, normalize_head: bool) -> Model:
     """The model, whatever it is stored as."""
-    if not src.exists():
-        raise RefllmError(f"{src}: is not there; expected a folder with a checkpoint")
-    return hugging_face.read(src, vocabulary_only=vocabulary_only, normalize_head=normalize_head)
+    if src.is_file() and old_files.is_old_file(src):
+        return old_files.read(src)
+    if src.is_dir() and meta.is_meta_folder(src):
+        return meta.read(src, vocabulary_only=vocabulary_only)
+    if src.is_dir():
+        return hugging_face.read(src, vocabulary_only=vocabulary_only, normalize_head=normalize_head)
+    wanted = "expected a folder with a checkpoint, or a file from before GGUF"
+    raise RefllmError(f"{src}: is {'no checkpoint' if src.exists() else 'not there'}; {wanted}")
 
 
 def default_name(src: pathlib.Path, outtype: str, vocabulary_only: bool) -> pathlib.Path:
-    folder = src if src.is_dir() else src.parent
-    return folder / ("ggml-vocab.gguf" if vocabulary_only else f"ggml-model-{outtype}.gguf")
+    if src.is_file():
+        return src.with_suffix(".gguf")
+    return src / ("ggml-vocab.gguf" if vocabulary_only else f"ggml-model-{outtype}.gguf")
 
 
 def encoded(name: str, tensor: lazy.Lazy, scheme: str) -> lazy.Lazy:
@@ -105,7 +111,7 @@ def finished(model: Model, file_type: int) -> gguf.Metadata:
     metadata = model.metadata.copy()
     if model.tensors:
         metadata["general.size_label"] = size_label({name: tensor.shape for name, tensor in model.tensors.items()})
-        metadata["general.file_type"] = np.uint32(file_type)
+        metadata.setdefault("general.file_type", np.uint32(file_type))  # an old file says it itself
     metadata["general.quantization_version"] = np.uint32(QUANTIZATION_VERSION)
     return metadata
 

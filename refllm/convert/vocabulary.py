@@ -50,6 +50,14 @@ def read_vocabulary(folder: pathlib.Path, config: dict[str, Any], size: int) -> 
     return metadata | chat_templates(folder, settings)
 
 
+def sentencepiece_vocabulary(path: pathlib.Path, size: int) -> dict[str, Any]:
+    """What a GGUF file says about a tokenizer that is nothing but `tokenizer.model`."""
+    pieces = from_sentencepiece(path)
+    fill_up(pieces, size, path)
+    pieces.frame = {"bos": True, "eos": False}
+    return pieces.metadata() | special_ids(pieces, {}, {}) | frame(pieces, {})
+
+
 def read_pieces(folder: pathlib.Path, fast: dict[str, Any]) -> Pieces:
     if (folder / "tokenizer.model").exists():
         return from_sentencepiece(folder / "tokenizer.model")
