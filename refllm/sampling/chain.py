@@ -7,6 +7,10 @@ where the logits are, and only the chosen token leaves the device.
 After `top_k` the chain goes on with a handful of candidates and their ids instead of the whole vocabulary: the samplers
 do not mind, and this is why the full chain costs hardly more than its first step.
 
+Where llama.cpp does it differently: it has a random generator that runs on from draw to draw, here every place of an
+answer has dice of its own. It tries a grammar on the token drawn and applies the mask only where that fails; here the
+mask always comes first, as in 2023. Its mirostat 1 takes k = 1 where the formula gives infinity; here all are kept.
+
 >>> import jax.numpy as jnp
 >>> from refllm.sampling import make_plan, numbers, settings
 >>> chosen = settings(temperature=0.7, top_k=3, seed=1)
