@@ -17,7 +17,8 @@ LONG = os.environ.get("REFLLM_LONG") == "1"
 ROWS_AT_A_TIME = 512 if LONG else 8
 REPEATS = 16 if LONG else 1  # 16 * 512 rows of 512 weights are 4 million
 
-# Where the squares or cubes of weights overflow a float32, ggml finds no grid point and aborts the whole process.
+# Where the squares or cubes of weights overflow a float32, ggml finds no grid point and aborts the whole process: with
+# these schemes soon; with IQ1_M and enormous weights in one row of some thousands.
 ABORTS = {
     "huge": {"IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"},
     "enormous": {"IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"},
@@ -33,8 +34,24 @@ def test_quantize_equals_ggml(name, distribution):
         return
     for seed in range(REPEATS):
         weights = samples.weights(distribution, ROWS_AT_A_TIME, seed)
-        check_quantize(name, weights, None)
-        check_quantize(name, weights, samples.importance(seed))
+        for importance in (None, samples.importance(seed)):
+            rows = without_overflow(name, weights, importance) if distribution == "enormous" else weights
+            check_quantize(name, rows, importance)
+
+
+def without_overflow(name: str, weights: np.ndarray, importance: np.ndarray | None) -> np.ndarray:
+    """The rows that refllm does not refuse, almost all: ggml would abort at the others."""
+
+    def overflows(rows: np.ndarray) -> bool:
+        try:
+            quants.get(name).quantize(rows, importance)
+        except quants.QuantError as error:
+            return "overflow" in str(error)
+        return False
+
+    kept = weights if not overflows(weights) else weights[[not overflows(row[None]) for row in weights]]
+    assert len(kept) > 0.99 * len(weights)
+    return kept
 
 
 @pytest.mark.parametrize("name", samples.IN_GGML)
