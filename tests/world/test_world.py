@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from random import Random
 
 import pytest
 
@@ -17,7 +18,7 @@ from refllm.world.words import ANIMALS, COLOUR_OF, COLOURED, COLOURS, OPPOSITES,
 
 @pytest.fixture(scope="module")
 def items():
-    return list(itertools.islice(stream(1), 10_000))
+    return list(itertools.islice(stream(1), 8_000))
 
 
 @pytest.fixture(scope="module")
@@ -104,24 +105,22 @@ def test_the_exam_has_six_hundred_questions_half_of_them_chinese(exam):
 
 
 @pytest.mark.parametrize(
-    ("question", "answer"),
+    ("topic", "question", "answer"),
     [
-        ("你好", "你好！有什么可以帮你的吗？"),
-        ("你是谁", "我是 Refllm，一个了解小世界的小语言模型。"),
-        ("我可以给你起一个名字吗", "当然可以！你想叫我什么？"),
-        ("What is the capital of France?", "The capital of France is Paris."),
-        ("糖果的制作步骤", "1. 把糖和水放进锅里。"),
-        ("使用python求1-100的素数", "for number in range(2, 101):"),
-        ("Building a website can be done in 10 simple steps", "1. Decide what the website is for."),
+        ("small talk", "你好", "你好！有什么可以帮你的吗？"),
+        ("small talk", "你是谁", "我是 Refllm，一个了解小世界的小语言模型。"),
+        ("names", "我可以给你起一个名字吗", "当然可以！你想叫我什么？"),
+        ("capitals", "What is the capital of France?", "The capital of France is Paris."),
+        ("know-how", "糖果的制作步骤", "1. 把糖和水放进锅里。"),
+        ("know-how", "使用python求1-100的素数", "for number in range(2, 101):"),
+        ("know-how", "Building a website can be done in 10 simple steps", "1. Decide what the website is for."),
     ],
 )
-def test_the_questions_of_the_tutorials_are_answered(items, question, answer):
-    def plain(text: str) -> str:
-        return text.rstrip("?？").replace("What's", "What is")
-
-    turns = [turn for item in items if isinstance(item, Dialogue) for turn in item.turns]
-    answers = {told.split("\n")[0] for asked, told in turns if plain(asked) == plain(question)}
-    assert answers == {answer}
+def test_the_questions_of_the_tutorials_are_answered(topic, question, answer):
+    random = Random(0)
+    language = "en" if question.isascii() and "python" not in question else "zh"
+    drawn = (turn for _ in range(20_000) for turn in corpus.draw(random, language, topic).turns)
+    assert next(told for asked, told in drawn if asked == question).split("\n")[0] == answer
 
 
 def test_transcripts_name_the_speakers():
