@@ -102,8 +102,8 @@ def test_a_k_quant_of_ggjt_3_stays_as_it_is():
     tensor = old_files.modernized(lazy.from_array(blocks, scheme))
     assert tensor.scheme.name == "Q4_K"
     assert tensor.rows(np.arange(2)).tobytes() == blocks.tobytes()
-    with pytest.raises(RefllmError, match="a tensor is of type 12, which version 2 did not have"):
-        old_files.scheme_of(12, 2, "a tensor")
+    with pytest.raises(RefllmError, match="a tensor is of type 13, which version 2 did not have"):
+        old_files.scheme_of(13, 2, "a tensor")
 
 
 def test_q4_2_becomes_f16():
