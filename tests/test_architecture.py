@@ -12,7 +12,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "refllm"
 
 FLOORS = {
     -1: ("errors", "annotations", "bootstrap"),
-    0: ("files",),
+    0: ("files", "embedded"),
     1: ("quants", "world"),
     2: ("gguf", "kernels"),
     3: ("tokenizers", "layers"),

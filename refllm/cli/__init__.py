@@ -26,6 +26,9 @@ COMMANDS = {
     "gguf-split": "split a GGUF file into shards, or merge shards into one file",
     "convert": "make a GGUF file of a checkpoint or of an older file",
     "quantize": "store the weights of a GGUF file in fewer bits",
+    "exam": "ask a model the 600 questions of the little world",
+    "world": "show what the embedded model learns from",
+    "train": "make the embedded model, or a smaller one, from nothing",
     "tokenize": "cut a text into the tokens of a GGUF file's vocabulary",
 }
 FILES = {"main": "classic"}  # a file of that name would take the place of the function below

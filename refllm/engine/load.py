@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 
-from refllm import gguf
+from refllm import embedded, gguf
 from refllm.engine.compilation import keep_compiled_programs
 from refllm.engine.llm import LLM
 from refllm.engine.memory_plan import Plan, human, plan
@@ -28,13 +28,21 @@ log = logging.getLogger("refllm")
 
 
 def load(
-    path: str | os.PathLike, *, compute: str = "fast", context: int | None = None, cache_type: str = "float32"
+    path: str | os.PathLike | None = None,
+    *,
+    compute: str = "fast",
+    context: int | None = None,
+    cache_type: str = "float32",
 ) -> LLM:
-    """Load a model; `context` defaults to what the file says, and to what fits where that is too much."""
+    """Load a model, the embedded one unless a path is given.
+
+    `context` defaults to what the file says, and to what fits where that is too much.
+    """
     for name, value, known in (("compute", compute, COMPUTE), ("cache_type", cache_type, CACHE_TYPES)):
         if value not in known:
             raise UsageError(f"unknown {name} {value!r}; expected {' or '.join(known)}")
     keep_compiled_programs()
+    path = embedded.path() if path is None else path
     file = gguf.open(path)
     try:
         config = read_config(file.metadata)

@@ -1,0 +1,1 @@
+"""How good is a model: the exam on the little world."""

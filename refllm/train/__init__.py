@@ -1,0 +1,1 @@
+"""Training: a vocabulary, a model and its checkpoint, all from the little world."""
