@@ -31,19 +31,14 @@ def find_breakers(tokenizer: Tokenizer, texts: tuple[str, ...], vocab: int) -> B
     single = np.zeros(vocab, bool)
     longer = set()
     for text in filter(None, (text.encode()[:LONGEST_TEXT] for text in texts)):
-        for id, piece in enumerate(pieces):
-            if text in piece:
-                single[id] = True
-            else:
-                longer |= {(id, *_tokens(tokenizer, text[split:])) for split in _begun(piece, text)}
+        beginnings = tuple(text[:size] for size in range(1, len(text)))
+        single[: len(pieces)] |= [text in piece for piece in pieces]
+        for id in [id for id, piece in enumerate(pieces) if piece.endswith(beginnings) and text not in piece]:
+            fitting = [beginning for beginning in beginnings if pieces[id].endswith(beginning)]
+            longer |= {(id, *_tokens(tokenizer, text.removeprefix(beginning))) for beginning in fitting}
     width = max(map(len, longer), default=1)
     rows = [[*row, *[-1] * (width - len(row))] for row in sorted(longer)]
     return Breakers(single, np.array(rows, np.int32).reshape(len(rows), width))
-
-
-def _begun(piece: bytes, text: bytes) -> list[int]:
-    """With how many bytes of the text the piece may end."""
-    return [split for split in range(1, len(text)) if piece.endswith(text[:split])]
 
 
 def _tokens(tokenizer: Tokenizer, rest: bytes) -> list[int]:
