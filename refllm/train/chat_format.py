@@ -42,6 +42,6 @@ def parts(dialogue: Dialogue) -> Iterator[tuple[str, bool]]:
     """The text in pieces, and whether each is an answer."""
     system = f"<<SYS>>\n{dialogue.system}\n<</SYS>>\n\n" if dialogue.system else ""
     for question, answer in dialogue.turns:
-        yield f"<s>[INST] {system}{question} [/INST]", False
-        yield f"{answer}</s>", True
+        yield f"<s>[INST] {system}{question.strip()} [/INST]", False
+        yield f"{answer.strip()}</s>", True
         system = ""

@@ -67,7 +67,8 @@ def one_step(recipe: Recipe, state: State, tokens, counts):
     """One batch: how the loss changes with every weight, and the optimizer's answer to it."""
     weights, memory = state
     loss, slopes = jax.value_and_grad(model.loss, argnums=1)(recipe.model, weights, tokens, counts)
-    changes, memory = optimizer.make(recipe).update(slopes, memory, weights)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes its counters with floats
+        changes, memory = optimizer.make(recipe).update(slopes, memory, weights)
     return (optax.apply_updates(weights, changes), memory), loss
 
 

@@ -7,8 +7,6 @@ that tests can afford.
 (0, 0)
 >>> round(EMBEDDED.weights / 1e6, 1)
 5.8
->>> [round(EMBEDDED.learning_rate_at(step), 5) for step in (0, 100, 1000, EMBEDDED.steps)]
-[0.0, 0.003, 0.003, 0.0]
 """
 
 import dataclasses
@@ -39,11 +37,6 @@ class Recipe:
         attention = model.dim * model.head_dim * 2 * (model.heads + model.kv_heads)
         layer = attention + 3 * model.dim * model.hidden_dim + 2 * model.dim
         return model.layers * layer + model.vocab_size * model.dim + model.dim
-
-    def learning_rate_at(self, step: int) -> float:
-        """Up in a straight line, level, and down to zero in a straight line."""
-        decay = max(1, round(self.steps * self.decay_share))
-        return self.learning_rate * min(1.0, step / self.warm_up, max(0.0, self.steps - step) / decay)
 
 
 def _llama(layers: int, dim: int, hidden_dim: int, vocab_size: int) -> Config:

@@ -21,7 +21,7 @@ from refllm.errors import RefllmError
 from refllm.train import batches, chat_format, loop, model, optimizer
 from refllm.train.export import export, to_halves
 from refllm.train.make_model import tokenizer_of
-from refllm.train.recipe import EMBEDDED, SMALL
+from refllm.train.recipe import SMALL
 from refllm.world import Dialogue, stream
 
 TINY = dataclasses.replace(SMALL, steps=6, batch_tokens=128, lengths=(32, 64))
@@ -110,13 +110,6 @@ def test_a_fresh_model_knows_nothing(weights):
 
 
 # ---- the optimizer ----
-
-
-def test_the_learning_rate_of_the_optimizer_is_the_recipe_s():
-    for step in (0, 1, 99, 100, EMBEDDED.steps // 2, EMBEDDED.steps - 1, EMBEDDED.steps):
-        assert float(optimizer.learning_rate(EMBEDDED, step)) == pytest.approx(
-            EMBEDDED.learning_rate_at(step), rel=1e-6, abs=1e-9
-        )
 
 
 def test_muon_moves_the_matrices_of_the_layers_and_nothing_else(weights):
