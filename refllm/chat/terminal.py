@@ -46,9 +46,11 @@ def answer(chat: Chat, text: str, answered: list[Timings], quiet: bool, show_pro
     if show_prompt:
         show_next_prompt(chat, text)
     with noted_interrupt() as interrupted:
-        stream = chat.stream(text)
+        stream, begun = chat.stream(text), False
         try:
             for piece in stream:
+                piece = piece if begun else piece.lstrip(" ")  # some templates have the model begin with a space
+                begun = begun or piece != ""
                 print(harmless(piece), end="", flush=True)
                 if interrupted():
                     break

@@ -22,10 +22,9 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # signals of the keyboard go to this proce
 from refllm import cli
 while True:
     try:
-        line = input("$ ")
+        print("status", cli.main(shlex.split(input("$ "))[1:]), flush=True)
     except KeyboardInterrupt:
-        continue
-    print("status", cli.main(shlex.split(line)[1:]), flush=True)
+        print("interrupted")
 """
 
 
@@ -69,10 +68,10 @@ class Shell:
 
     def interrupt_until(self, text: str) -> str:
         """Press Ctrl+C until a text appears: one that comes while the line editor is starting is lost."""
-        for _ in range(100):
+        for _ in range(20):
             self.type("\x03")
             with contextlib.suppress(AssertionError):
-                return self.until(text, seconds=1)
+                return self.until(text, seconds=5)
         raise AssertionError(f"no {text!r} in spite of Ctrl+C, but {self.seen!r}")
 
     def run(self, *words: object) -> None:
