@@ -60,12 +60,23 @@ SAMPLING = {  # of generation_config.json
 def read(folder: pathlib.Path, *, vocabulary_only: bool = False, normalize_head: bool = True) -> Model:
     """The model in a folder; its tensors are not read yet."""
     config = read_config(folder)
+    return build(folder, config, {} if vocabulary_only else tensors_of(folder), folder, normalize_head)
+
+
+def build(
+    folder: pathlib.Path,
+    config: Config,
+    stored: Mapping[str, Lazy],
+    tokenizer: pathlib.Path,
+    normalize_head: bool = True,
+) -> Model:
+    """The model of a config and tensors, with the tokenizer of a folder; without tensors the vocabulary alone."""
     architecture = architecture_of(config, folder)
     metadata = gguf.Metadata({"general.architecture": architecture.name, "general.type": "model"})
     metadata |= general(folder)
     metadata |= {f"{architecture.name}.{key}": value for key, value in fields(architecture, config, folder).items()}
-    tensors = {} if vocabulary_only else read_tensors(folder, architecture, config, normalize_head)
-    metadata |= read_vocabulary(folder, config, vocabulary_size(config, tensors, folder))
+    tensors = placed_tensors(folder, architecture, config, stored, normalize_head) if stored else {}
+    metadata |= read_vocabulary(tokenizer, config, vocabulary_size(config, tensors, folder))
     return Model(metadata, tensors)
 
 
@@ -191,13 +202,17 @@ def long_rope_magnitude(rope: Config, config: Config) -> float:
 # ---- the tensors ----
 
 
-def read_tensors(
-    folder: pathlib.Path, architecture: Architecture, config: Config, normalize_head: bool
+def placed_tensors(
+    folder: pathlib.Path,
+    architecture: Architecture,
+    config: Config,
+    stored: Mapping[str, Lazy],
+    normalize_head: bool = True,
 ) -> dict[str, Lazy]:
     """The tensors under GGUF's names."""
     experts: dict[str, dict[int, Lazy]] = {}
     tensors = dict(rope_tensors(config))
-    for name, tensor in tensors_of(folder).items():
+    for name, tensor in stored.items():
         if NEEDLESS.search(name) or name.startswith(("vision_tower.", "multi_modal_projector.")):
             continue
         place = gguf_name(architecture, name.replace("language_model.", ""))

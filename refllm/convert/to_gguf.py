@@ -68,16 +68,20 @@ def convert(
     src = pathlib.Path(src)
     model = read(src, vocabulary_only, normalize_head)
     outtype = stored_type(model.tensors) if outtype == "auto" else outtype
-    dst = pathlib.Path(dst or default_name(src, outtype, vocabulary_only))
-    metadata = finished(model, FILE_TYPES[outtype][1])
-    tensors = []
+    return write(model, pathlib.Path(dst or default_name(src, outtype, vocabulary_only)), outtype, split_max_size)
+
+
+def write(model: Model, dst: pathlib.Path, outtype: str, split_max_size: int | None = None) -> list[pathlib.Path]:
+    """Write a model, wherever it comes from; gives the files written."""
+    scheme, file_type = FILE_TYPES[outtype]
+    metadata, tensors = finished(model, file_type), []
     for name in sorted(model.tensors, key=mixes.file_order):
         tensor = model.tensors[name]
-        tensors.append(Encoded(name, tensor if model.keeps_types else encoded(name, tensor, FILE_TYPES[outtype][0])))
-    if split_max_size is None:
-        gguf.write(dst, metadata, {tensor.name: tensor for tensor in tensors})
-        return [dst]
-    return write_shards(dst, metadata, tensors, split_max_size)
+        tensors.append(Encoded(name, tensor if model.keeps_types else encoded(name, tensor, scheme)))
+    if split_max_size is not None:
+        return write_shards(dst, metadata, tensors, split_max_size)
+    gguf.write(dst, metadata, {tensor.name: tensor for tensor in tensors})
+    return [dst]
 
 
 def read(src: pathlib.Path, vocabulary_only: bool, normalize_head: bool) -> Model:

@@ -179,9 +179,12 @@ def write_tensors(folder: pathlib.Path, tensors: dict, shards: int, form: str = 
     write_json(folder / f"{form}.index.json", {"metadata": {}, "weight_map": places})
 
 
-def write_sentencepiece(folder: pathlib.Path) -> None:
-    """`tokenizer.model` with the vocabulary of the tiny models, of which two pieces are user-defined."""
+def write_sentencepiece(folder: pathlib.Path, added: int = 0) -> None:
+    """`tokenizer.model` with the vocabulary of the tiny models, of which two pieces are user-defined, and some more."""
     metadata = tiny.vocabulary()
+    metadata["tokenizer.ggml.tokens"] += [f"▁加{number}" for number in range(added)]
+    extra = {"tokenizer.ggml.token_type": [1] * added, "tokenizer.ggml.scores": [-100.0] * added}
+    metadata |= {key: np.append(metadata[key], values).astype(metadata[key].dtype) for key, values in extra.items()}
     kinds = [
         4 if piece in USER_DEFINED else int(kind)
         for piece, kind in zip(metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"], strict=True)
