@@ -4,11 +4,11 @@ The prompt is yellow, what is typed bold green, an error bold red, all else as t
 there are no colours. What it does not do: wrap or erase.
 
 >>> screen = Screen(colours=False)
->>> screen.show("One.\\nTwo: ", "prompt")
+>>> screen.show("One.\\nTwo:", "prompt")
 One.
 Two:
 >>> screen.line, screen.tail
-('Two: ', 'One.\\nTwo: ')
+('Two:', 'One.\\nTwo:')
 """
 
 import dataclasses
