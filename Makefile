@@ -5,13 +5,14 @@ NEXT := .venv-next/bin
 SHORT := refllm tests/gguf tests/layers tests/kernels tests/engine tests/tokenizers
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: chat test test-next lab notebooks bench lint format lock setup clean
+.PHONY: chat test test-next lab notebooks bench model lint format lock setup clean
 .DEFAULT_GOAL := help
 
 help:
 	@printf '%s\n' 'make chat       talk to the embedded model' 'make test       every test and every notebook' \
 	  'make lab        JupyterLab on the notebooks' 'make notebooks  re-execute and save all notebooks' \
-	  'make bench      measure, beside the peers' 'make test-next  the tests on the newest Python found' \
+	  'make bench      measure, beside the peers' \
+	  'make model      train the embedded model again (hours)' 'make test-next  the tests on the newest Python found' \
 	  'make format     let ruff format the code' 'make lock       renew requirements.lock'
 
 setup:
@@ -19,7 +20,7 @@ setup:
 	@$(PYTHON) refllm/bootstrap.py
 
 chat: setup
-	@$(BIN)/python -m refllm.teach.first_look
+	@$(BIN)/refllm chat
 
 test: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -39,6 +40,10 @@ notebooks: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# From nothing to data/; it can be interrupted and goes on from work/model.
+model: setup
+	$(BIN)/refllm train --out data
 
 format: setup
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -111,7 +111,8 @@ def install(inside):
     quiet_pip = [inside, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
     print("setup: installing what requirements.lock names (once; some 250 MB to download)")
     has_uv = subprocess.call(quiet_pip + [UV], stderr=subprocess.DEVNULL) == 0
-    installer = [inside, "-m", "uv", "pip", "install", "-q", "--python", inside] if has_uv else quiet_pip
+    uv_pip = [inside, "-m", "uv", "pip", "install", "-q", "--compile-bytecode", "--python", inside]
+    installer = uv_pip if has_uv else quiet_pip  # pip compiles by itself: starting is three times as fast
     subprocess.check_call(installer + ["--require-hashes", "-r", os.path.join(ROOT, "requirements.lock")])
     subprocess.check_call(installer + ["--no-deps", "--no-build-isolation", "-e", ROOT])
 
