@@ -30,7 +30,7 @@ def test_a_conversation_at_a_terminal(shell, chatty):
     shell.type("你好，the cat\n")
     shell.until("你好，the cat\n")
     first = shell.until("tokens/s]\n")
-    assert "[8 tokens, " in first and len(first.partition("\n")[0]) >= 4
+    assert "[8 tokens, " in first
     shell.until("> ")
     shell.type("/help\n")
     assert "/system TEXT  say TEXT before all else" in shell.until("> ")
