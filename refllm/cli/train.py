@@ -8,6 +8,7 @@ learned depends on the recipe and the seed alone (and on the machine's rounding)
 
 import argparse
 import pathlib
+import sys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +34,19 @@ def run(args: argparse.Namespace) -> None:
     changes = {name: value for name in ("steps", "seed") if (value := getattr(args, name)) is not None}
     recipe = dataclasses.replace(SMALL if args.small else EMBEDDED, **changes)
     print(f"{recipe.weights / 1e6:.1f} million weights, {recipe.steps} batches of {recipe.batch_tokens} tokens")
-    measured = make_model(recipe, args.out, args.work, args.every, not args.quiet)
+    command = " ".join(["refllm", "train", *sys.argv[2:]])
+    measured = make_model(recipe, command, args.out, args.work, args.every, not args.quiet)
+    draw(measured, args.out / "curve.png")
     print("   step    loss  held out  exam")
     for line in measured:
         print(f"{line['step']:>7} {line['loss']:>7.3f} {line['held_out']:>9.3f} {line['exam']:>5.0%}")
     print(f"{args.out}: written")
+
+
+def draw(measured: list[dict], path: pathlib.Path) -> None:
+    """The curve as a picture, where matplotlib is installed."""
+    try:
+        from refllm.plots.training import curve
+    except ImportError:
+        return
+    curve(measured).savefig(path, dpi=100, bbox_inches="tight")

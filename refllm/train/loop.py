@@ -8,6 +8,7 @@ checkpoint is written beside the old one and renamed, and each measurement is a 
 import functools
 import json
 import pathlib
+import time
 from collections.abc import Callable, Iterator
 
 import jax
@@ -42,17 +43,18 @@ def train(
     forget_after(folder, first)
     bar = tqdm(total=recipe.steps, initial=first, unit="step", disable=not progress)
     losses: list[float] = []
+    began = time.monotonic()
     for step, batch in zip(range(first, recipe.steps), batches(recipe, tokenizer, first), strict=False):
         state, loss = one_step(recipe, state, batch.tokens, batch.weights)
         losses.append(float(loss))  # waits for the step, so that the bar tells the truth
         bar.update()
         if (step + 1) % every == 0 or step + 1 == recipe.steps:
-            line = {"step": step + 1, "loss": float(np.mean(losses))}
+            line = {"step": step + 1, "loss": float(np.mean(losses)), "seconds": round(time.monotonic() - began, 1)}
             line |= measure(recipe, tokenizer, state[0], examine)
             note(folder, line)
             save(folder, step + 1, state)
-            bar.set_postfix({name: f"{value:.3f}" for name, value in line.items() if name != "step"})
-            losses = []
+            bar.set_postfix({name: f"{value:.3f}" for name, value in line.items() if name not in ("step", "seconds")})
+            losses, began = [], time.monotonic()
     bar.close()
     return state[0]
 

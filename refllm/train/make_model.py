@@ -9,12 +9,13 @@ import shutil
 import jax
 import numpy as np
 
+from refllm import embedded
 from refllm.convert import sentencepiece_file
-from refllm.engine import LLM
+from refllm.engine import LLM, load
 from refllm.evaluate import exam
 from refllm.files import atomic_write
 from refllm.tokenizers import Tokenizer, from_metadata
-from refllm.train import loop
+from refllm.train import loop, record
 from refllm.train.chat_format import TEMPLATE
 from refllm.train.export import export
 from refllm.train.recipe import Recipe
@@ -25,9 +26,9 @@ ASKED_ON_THE_WAY = 12  # every twelfth question, at each measurement
 
 
 def make_model(
-    recipe: Recipe, out: pathlib.Path, work: pathlib.Path, every: int = 100, progress: bool = True
+    recipe: Recipe, command: str, out: pathlib.Path, work: pathlib.Path, every: int = 100, progress: bool = True
 ) -> list[dict]:
-    """Make the model and write it to `out`; returns the measurements of the training."""
+    """Make the model and write it to `out`, with a record; returns the measurements of the training."""
     work.mkdir(parents=True, exist_ok=True)
     vocabulary = vocabulary_file(recipe, work / "tokenizer.model")
     tokenizer = tokenizer_of(vocabulary)
@@ -39,7 +40,10 @@ def make_model(
     weights = loop.train(recipe, tokenizer, work, examine, every, progress)
     export(recipe.model, jax.device_get(weights), vocabulary.read_bytes(), out)
     shutil.copyfile(work / loop.LOG, out / "training.jsonl")
-    return list(loop.read_log(work))
+    measured = list(loop.read_log(work))
+    results = exam.examine(load(out / embedded.MODEL))
+    (out / "README.md").write_text(record.page(recipe, command, measured, results), encoding="utf-8")
+    return measured
 
 
 def vocabulary_file(recipe: Recipe, path: pathlib.Path) -> pathlib.Path:
