@@ -281,10 +281,12 @@ def llama3_divisors(rope: Config, dims: int) -> np.ndarray:
 
 # ---- Baichuan 2 ----
 
+BAICHUAN_2_VOCABULARY = 125696
+
 
 def is_baichuan_2(architecture: Architecture, config: Config) -> bool:
     """The second Baichuan, known by its vocabulary, gives every row of the head the length one (NormHead)."""
-    return architecture.name == "baichuan" and config.get("vocab_size") == 125696
+    return architecture.name == "baichuan" and config.get("vocab_size") == BAICHUAN_2_VOCABULARY
 
 
 def unit_rows(weights: np.ndarray, numbers: np.ndarray) -> np.ndarray:

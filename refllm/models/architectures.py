@@ -12,7 +12,7 @@ that differs only in choices already known, add a line to `CHOICES`.
 >>> read_config({"general.architecture": "mamba"})  # doctest: +ELLIPSIS
 Traceback (most recent call last):
     ...
-refllm.models.architectures.ModelError: unknown architecture 'mamba'; known: gemma, gemma2, gemma3, llama, phi3, ...
+refllm.models.architectures.ModelError: unknown architecture 'mamba'; known: baichuan, gemma, gemma2, gemma3, llama, ...
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ HALF_SPLIT, INTERLEAVED = "half_split", "interleaved"
 
 CHOICES = {
     "llama": {"layout": INTERLEAVED},
+    "baichuan": {"layout": INTERLEAVED, "alibi_layers": 40},
     "qwen2": {"layout": HALF_SPLIT},
     "qwen3": {"layout": HALF_SPLIT},
     "qwen3moe": {"layout": HALF_SPLIT},
@@ -66,6 +67,8 @@ def read_config(metadata: Mapping) -> Config:
             raise ModelError(f"metadata: '{architecture}.{name}' is missing; a model of this kind needs it")
         return value
 
+    if key("block_count") == choices.get("alibi_layers"):
+        raise ModelError("a Baichuan of 40 layers (13B) places tokens by ALiBi; only those that turn them can be built")
     dim, heads = key("embedding_length"), key("attention.head_count")
     head_dim = key("attention.key_length", dim // heads)
     rope = _read_rope(key, choices["layout"], head_dim)

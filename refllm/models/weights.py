@@ -82,6 +82,7 @@ POST_NORMS = {"attention_post_norm", "ffn_post_norm"}
 # What a layer has beside attention and feed-forward: needed, and allowed.
 EXTRAS = {
     "llama": (set(), BIASES | {"attention_output_bias"}),
+    "baichuan": (set(), set()),
     "qwen2": (BIASES, set()),
     "qwen3": (HEAD_NORMS, set()),
     "qwen3moe": (HEAD_NORMS, set()),
