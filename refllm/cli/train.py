@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
 def draw(measured: list[dict], path: pathlib.Path) -> None:
     """The curve as a picture, where matplotlib is installed."""
     try:
-        from refllm.plots.training import curve
+        from refllm.plots.training import loss_curve
     except ImportError:
         return
-    curve(measured).savefig(path, dpi=100, bbox_inches="tight")
+    loss_curve(measured).savefig(path, dpi=100, bbox_inches="tight")

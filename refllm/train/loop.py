@@ -6,10 +6,9 @@ checkpoint is written beside the old one and renamed, and each measurement is a 
 """
 
 import functools
-import json
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +21,7 @@ from refllm.files import atomic_write
 from refllm.tokenizers import Tokenizer
 from refllm.train import model, optimizer
 from refllm.train.batches import Batch, batches, held_out
+from refllm.train.log import forget_after, note
 from refllm.train.recipe import Recipe
 
 State = tuple[dict, optax.OptState]
@@ -40,7 +40,7 @@ def train(
     """The trained weights. Goes on from the checkpoint in `folder`, and leaves one after `every` steps."""
     state = start(recipe)
     first, state = resume(folder, state)
-    forget_after(folder, first)
+    forget_after(folder / LOG, first)
     bar = tqdm(total=recipe.steps, initial=first, unit="step", disable=not progress)
     losses: list[float] = []
     began = time.monotonic()
@@ -51,7 +51,7 @@ def train(
         if (step + 1) % every == 0 or step + 1 == recipe.steps:
             line = {"step": step + 1, "loss": float(np.mean(losses)), "seconds": round(time.monotonic() - began, 1)}
             line |= measure(recipe, tokenizer, state[0], examine)
-            note(folder, line)
+            note(folder / LOG, line)
             save(folder, step + 1, state)
             bar.set_postfix({name: f"{value:.3f}" for name, value in line.items() if name not in ("step", "seconds")})
             losses, began = [], time.monotonic()
@@ -113,22 +113,3 @@ def resume(folder: pathlib.Path, fresh: State) -> tuple[int, State]:
         raise RefllmError(f"{path}: is of another recipe; remove it to begin anew")
     restored = [jnp.asarray(new, dtype=old.dtype) for new, old in zip(stored, leaves, strict=True)]
     return step, jax.tree.unflatten(tree, restored)
-
-
-def note(folder: pathlib.Path, line: dict) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("a") as file:
-        file.write(json.dumps(line) + "\n")
-
-
-def forget_after(folder: pathlib.Path, step: int) -> None:
-    """Drop the measurements that were made after a checkpoint: they will be made again."""
-    if (folder / LOG).exists():
-        kept = [json.dumps(line) + "\n" for line in read_log(folder) if line["step"] <= step]
-        with atomic_write(folder / LOG) as file:
-            file.write("".join(kept).encode())
-
-
-def read_log(folder: pathlib.Path) -> Iterator[dict]:
-    """The measurements, in the order in which they were made."""
-    yield from map(json.loads, (folder / LOG).read_text().splitlines())

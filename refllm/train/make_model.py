@@ -18,6 +18,7 @@ from refllm.tokenizers import Tokenizer, from_metadata
 from refllm.train import loop, record
 from refllm.train.chat_format import TEMPLATE
 from refllm.train.export import export
+from refllm.train.log import read_log
 from refllm.train.recipe import Recipe
 from refllm.train.vocabulary import train_vocabulary
 from refllm.world import questions
@@ -40,7 +41,7 @@ def make_model(
     weights = loop.train(recipe, tokenizer, work, examine, every, progress)
     export(recipe.model, jax.device_get(weights), vocabulary.read_bytes(), out)
     shutil.copyfile(work / loop.LOG, out / "training.jsonl")
-    measured = list(loop.read_log(work))
+    measured = read_log(work / loop.LOG)
     results = exam.examine(load(out / embedded.MODEL))
     (out / "README.md").write_text(record.page(recipe, command, measured, results), encoding="utf-8")
     return measured

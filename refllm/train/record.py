@@ -23,7 +23,7 @@ def page(recipe: Recipe, command: str, measured: list[dict], results: list[Resul
         [
             "# The embedded model",
             "",
-            "A small LLaMA that refllm trained from nothing on the text of its little world (`refllm world --show 20`),",
+            "A small LLaMA that refllm trained from nothing on the text of its little world (`refllm world --show 20`)",
             "in English and Chinese. `refllm.load()`, `make chat`, the notebooks and the tests use it. Nothing in it",
             "comes from outside.",
             "",

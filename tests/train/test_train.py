@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from refllm.engine import LLM
 from refllm.errors import RefllmError
 from refllm.train import batches, chat_format, loop, model, optimizer
 from refllm.train.export import export, to_halves
+from refllm.train.log import read_log
 from refllm.train.make_model import tokenizer_of
 from refllm.train.recipe import SMALL
 from refllm.world import Dialogue, stream
@@ -132,9 +132,8 @@ def test_a_resumed_training_makes_the_same_weights(tokenizer, tmp_path):
     assert step == 3
     resumed = loop.train(TINY, tokenizer, tmp_path / "halves", every=3, progress=False)
     jax.tree.map(np.testing.assert_array_equal, whole, resumed)
-    assert [line["loss"] for line in loop.read_log(tmp_path / "whole")][-1] == [
-        line["loss"] for line in loop.read_log(tmp_path / "halves")
-    ][-1]
+    logs = [read_log(tmp_path / name / loop.LOG) for name in ("whole", "halves")]
+    assert [line["loss"] for line in logs[0]] == [line["loss"] for line in logs[1]]
 
 
 def interrupt_at(number: int, calls: int = 1):
@@ -193,7 +192,7 @@ def test_a_small_model_learns_and_a_killed_training_goes_on(tmp_path):
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert run_small(tmp_path).wait() == 0
-    measured = [json.loads(line) for line in (tmp_path / "out" / "training.jsonl").read_text().splitlines()]
+    measured = read_log(tmp_path / "out" / "training.jsonl")
     assert [line["step"] for line in measured] == list(range(20, SMALL.steps + 1, 20))
     assert measured[-1]["held_out"] < measured[0]["held_out"] / 2
     assert measured[0]["exam"] < measured[-1]["exam"]
