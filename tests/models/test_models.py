@@ -39,7 +39,7 @@ def session_of(path, compute="exact"):
             lambda m, t: t.update({"blk.0.attn_q.weight": t["blk.0.attn_q.weight"][:90]}),
             r"tensor 'blk.0.attn_q.weight' has shape \[90, 96\]; expected \[96, 96\]",
         ),
-        (lambda m, t: m.update({"general.architecture": "mamba"}), "unknown architecture 'mamba'; known: gemma"),
+        (lambda m, t: m.update({"general.architecture": "mamba"}), "unknown architecture 'mamba'; known: baichuan"),
         (lambda m, t: m.pop("general.architecture"), "unknown architecture None"),
         (lambda m, t: m.pop("llama.block_count"), "'llama.block_count' is missing"),
     ],
