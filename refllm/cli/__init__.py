@@ -27,6 +27,7 @@ COMMANDS = {
     "convert": "make a GGUF file of a checkpoint or of an older file",
     "convert-llama-weights-to-hf": "bring Meta's LLaMA weights into the form of Hugging Face",
     "merge-lora": "merge LoRA adapters into the model that they were trained for",
+    "download": "fetch a model from Hugging Face or ModelScope",
     "lora-to-gguf": "make a GGUF file of a LoRA adapter",
     "quantize": "store the weights of a GGUF file in fewer bits",
     "exam": "ask a model the 600 questions of the little world",
