@@ -85,7 +85,7 @@ def json_schema_to_gbnf(schema: Schema | str) -> str:
     """The grammar of a schema, given as an object or as its JSON text."""
     if isinstance(schema, str):
         schema = _read(schema)
-    converter = _Converter(checked_schema(schema, "the schema"))
+    converter = _Converter(schema)
     try:
         converter.rules["root"] = converter.any_of(schema, "root")
     except RecursionError:
@@ -97,7 +97,7 @@ def json_schema_to_gbnf(schema: Schema | str) -> str:
 
 def _read(text: str) -> Schema:
     try:
-        return json.loads(text)
+        return checked_schema(json.loads(text), "the schema")
     except (ValueError, RecursionError) as error:
         raise GrammarError(f"JSON schema: not JSON: {error}") from None
 

@@ -8,7 +8,7 @@ import numpy as np
 from refllm.sampling.grammar import Grammar
 
 LONG = 150  # tokens; after that what closes things is preferred, or a random text would grow for ever
-CLOSING = '"]}'
+CLOSING = {b'"': 20, b"]": 3, b"}": 3}
 
 
 def walk(grammar: Grammar, seed: int, temperature: float = 1.5) -> str:
@@ -16,17 +16,12 @@ def walk(grammar: Grammar, seed: int, temperature: float = 1.5) -> str:
     random_numbers = np.random.default_rng(seed)
     grammar = copy.copy(grammar)
     tokenizer = grammar.tokenizer
-    closing = [
-        id
-        for id in range(tokenizer.vocab_size)
-        if tokenizer.token_bytes(id, special=False).decode("latin-1") in tuple(CLOSING)
-    ]
+    bonus = np.array([CLOSING.get(tokenizer.token_bytes(id, special=False), 0) for id in range(tokenizer.vocab_size)])
+    bonus[list(tokenizer.end_ids)] = 40
     ids = []
     while (mask := grammar.mask()).any():
         logits = random_numbers.normal(0, 2, tokenizer.vocab_size) / temperature
-        if len(ids) > LONG:
-            logits[closing] += 20
-            logits[list(tokenizer.end_ids)] += 40
+        logits += bonus * (len(ids) > LONG)
         noise = random_numbers.gumbel(size=tokenizer.vocab_size)  # the largest of logits and this noise: a fair draw
         id = int(np.argmax(np.where(mask, logits + noise, -np.inf)))
         grammar.accept(id)
