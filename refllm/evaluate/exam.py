@@ -17,7 +17,7 @@ from refllm.world import Question, questions
 from refllm.world.text import LANGUAGES
 
 TOGETHER = 24  # so many questions are answered at once
-LONGEST = 320  # tokens of an answer
+LONGEST = 160  # tokens of an answer; the longest right one has fewer
 REMEMBERED = ("stories", "names", "shorter")  # topics that only what was said before answers
 
 
@@ -57,17 +57,23 @@ def examine(llm: LLM, asked: Iterable[Question] | None = None, progress: Callabl
 
 
 def answers(llm: LLM, group: list[Question]) -> list[str]:
-    """What the model says at the end of each dialogue; the dialogues go on together, turn by turn."""
+    """What the model says at the end of each dialogue; the dialogues go on together, turn by turn.
+
+    A dialogue that has grown too long for the context, since the model finds no end, ends without an answer.
+    """
     chat = llm.chat()
     told: list[list[dict]] = [[] for _ in group]
     for number in range(max(len(question.asked) for question in group)):
-        going_on = [row for row, question in enumerate(group) if number < len(question.asked)]
-        prompts = []
-        for row in going_on:
-            told[row].append({"role": "user", "content": group[row].asked[number]})
-            prompts.append(chat.template.encode(chat.template.render_marked(told[row])))
-        for row, written in zip(going_on, llm.generate(prompts, temperature=0.0, max_tokens=LONGEST), strict=True):
-            told[row].append({"role": "assistant", "content": written.text})
+        prompts = {}
+        for row, question in enumerate(group):
+            if number < len(question.asked):
+                told[row].append({"role": "user", "content": question.asked[number]})
+                prompts[row] = chat.template.encode(chat.template.render_marked(told[row]))
+        fitting = {row: ids for row, ids in prompts.items() if len(ids) + LONGEST <= llm.context}
+        written = llm.generate(list(fitting.values()), temperature=0.0, max_tokens=LONGEST) if fitting else []
+        texts = dict(zip(fitting, (one.text for one in written), strict=True))
+        for row in prompts:
+            told[row].append({"role": "assistant", "content": texts.get(row, "")})
     return [turns[-1]["content"] for turns in told]
 
 
