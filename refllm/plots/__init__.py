@@ -7,13 +7,22 @@
     plots.error_histograms(names, weights)  how far off
     plots.size_against_error(data, errors)  what a bit buys
     plots.worst_block(scheme, weights)      where most was lost
+    plots.token_map(text, spellings)        a sentence cut by several vocabularies
+    plots.fertility(costs)                  what each language pays
+    plots.clocks(frequency, pairs, 8)       positions as angles
+    plots.pairings(16)                      which numbers of a head are turned together
+    plots.reach(frequency, slopes, 512)     what distance does, under RoPE and under ALiBi
+    plots.heatmap(map, labels)              who looks at whom
+    plots.all_heads(maps)                   the same for every head
 
 Nothing is shown and nothing is saved here; `teach.show(figure, alt="...")` does it in a notebook.
 """
 
+from refllm.plots.attention import all_heads, attention_maps, heatmap, layouts_compared
 from refllm.plots.blocks import block_map, influence
 from refllm.plots.file_map import file_map, section_of
 from refllm.plots.floats import float_bits
+from refllm.plots.rope import clocks, pairings, reach
 from refllm.plots.rounding import (
     error_histograms,
     relative_error,
@@ -23,18 +32,28 @@ from refllm.plots.rounding import (
     weight_schemes,
     worst_block,
 )
+from refllm.plots.tokens import fertility, token_map
 
 __all__ = [
+    "all_heads",
+    "attention_maps",
     "block_map",
+    "clocks",
     "error_histograms",
+    "fertility",
     "file_map",
     "float_bits",
+    "heatmap",
     "influence",
+    "layouts_compared",
+    "pairings",
+    "reach",
     "relative_error",
     "round_trip",
     "section_of",
     "size_against_error",
     "stairs",
+    "token_map",
     "weight_schemes",
     "worst_block",
 ]
