@@ -7,6 +7,11 @@
     plots.error_histograms(names, weights)  how far off
     plots.size_against_error(data, errors)  what a bit buys
     plots.worst_block(scheme, weights)      where most was lost
+    plots.one_page(config, tokens)          the forward pass, from ids to logits
+    plots.logit_lens(tokens, words, shares) what each layer would say
+    plots.house(stations)                   the rooms, and a token on its way through them
+    plots.exam_bars(results)                what a model knows, by topic and language
+    plots.loss_curve(notes)                 how a training went
     plots.token_map(text, spellings)        a sentence cut by several vocabularies
     plots.fertility(costs)                  what each language pays
     plots.clocks(frequency, pairs, 8)       positions as angles
@@ -20,8 +25,19 @@ Nothing is shown and nothing is saved here; `teach.show(figure, alt="...")` does
 
 from refllm.plots.attention import all_heads, attention_maps, heatmap, layouts_compared
 from refllm.plots.blocks import block_map, influence
+from refllm.plots.exam import exam_bars
 from refllm.plots.file_map import file_map, section_of
 from refllm.plots.floats import float_bits
+from refllm.plots.forward import (
+    drawable,
+    layer_differences,
+    logit_lens,
+    next_tokens,
+    one_page,
+    what_is_added,
+    work_per_byte,
+)
+from refllm.plots.house import house
 from refllm.plots.rope import clocks, pairings, reach
 from refllm.plots.rounding import (
     error_histograms,
@@ -33,21 +49,31 @@ from refllm.plots.rounding import (
     worst_block,
 )
 from refllm.plots.tokens import fertility, token_map
+from refllm.plots.training import loss_curve, read_log
 
 __all__ = [
     "all_heads",
     "attention_maps",
     "block_map",
     "clocks",
+    "drawable",
     "error_histograms",
+    "exam_bars",
     "fertility",
     "file_map",
     "float_bits",
     "heatmap",
+    "house",
     "influence",
+    "layer_differences",
     "layouts_compared",
+    "logit_lens",
+    "loss_curve",
+    "next_tokens",
+    "one_page",
     "pairings",
     "reach",
+    "read_log",
     "relative_error",
     "round_trip",
     "section_of",
@@ -55,5 +81,7 @@ __all__ = [
     "stairs",
     "token_map",
     "weight_schemes",
+    "what_is_added",
+    "work_per_byte",
     "worst_block",
 ]

@@ -17,7 +17,9 @@ import os
 import pathlib
 import textwrap
 
-_DATA = pathlib.Path(__file__).parents[2] / "data"
+from refllm import embedded
+
+_SCRATCH = pathlib.Path(__file__).parents[2] / ".refllm"  # what may be thrown away
 
 
 def show(figure, *, alt: str) -> None:
@@ -50,11 +52,15 @@ def show_source(thing) -> None:
 
 def data(name: str) -> pathlib.Path:
     """The way from here to a file of `data/`: relative, so that it may be printed."""
-    return pathlib.Path(os.path.relpath(_DATA / name))
+    return pathlib.Path(os.path.relpath(embedded.folder() / name))
 
 
 def model() -> pathlib.Path:
-    """The way from here to the model file that the lessons open; it is written when it is asked for."""
-    from refllm.teach import first_look  # loads numpy, which most of what a lesson calls here does not need
+    """The way from here to the model file that the lessons open: the embedded model, after a look at its checksum."""
+    return pathlib.Path(os.path.relpath(embedded.path()))
 
-    return pathlib.Path(os.path.relpath(first_look.write_tiny_llama()))
+
+def scratch(name: str) -> pathlib.Path:
+    """The way from here to a file that a lesson may write, in a folder of its own that git does not see."""
+    _SCRATCH.mkdir(exist_ok=True)
+    return pathlib.Path(os.path.relpath(_SCRATCH / name))

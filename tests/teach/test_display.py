@@ -2,13 +2,15 @@
 
 import io
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from refllm import gguf
-from refllm.teach import data, exercise, model, show_source
+from refllm.teach import data, exercise, model, scratch, show_source
 from refllm.teach.display import few_colours
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -28,6 +30,19 @@ def test_the_way_to_the_model_is_relative_and_leads_to_a_model(monkeypatch, fold
     assert not model().is_absolute()
     with gguf.open(model()) as file:
         assert file.metadata["general.architecture"] == "llama"
+
+
+def test_what_a_lesson_writes_lies_in_a_folder_that_git_does_not_see(monkeypatch):
+    monkeypatch.chdir(ROOT / "notebooks")
+    assert scratch("x.gguf") == pathlib.Path("../.refllm/x.gguf")
+    assert scratch("x.gguf").parent.is_dir()
+    assert "/.refllm/" in (ROOT / ".gitignore").read_text().split()
+
+
+@pytest.mark.parametrize("heavy", ["jax", "matplotlib", "nbformat", "nbclient", "IPython", "numpy"])
+def test_entering_the_room_loads_nothing_heavy(heavy):
+    command = [sys.executable, "-c", f"import sys; from refllm import teach; print({heavy!r} in sys.modules)"]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60).stdout == "False\n"
 
 
 def test_a_picture_keeps_its_size_and_its_colours():
