@@ -48,7 +48,6 @@ def execute(notebook, cwd: pathlib.Path, environment: dict[str, str]) -> None:
         timeout=SECONDS_PER_CELL,
         kernel_name="python3",
         record_timing=False,
-        store_widget_state=False,
         shutdown_kernel="immediate",
         resources={"metadata": {"path": str(cwd)}},
     )
