@@ -41,13 +41,13 @@ def test_right_recursion_and_empty_loops_are_fine():
     assert matches('root ::= ("a"?){1000} "b"', "aab")
 
 
-@pytest.mark.parametrize("count", [10, 60, 300])
+@pytest.mark.parametrize("count", [8, 60])
 def test_exponential_grammars_end_in_an_error_or_an_answer(count):
     """Each rule doubles the ways on: 2 to the power of `count` before the first letter."""
     doubling = "\n".join(f'r{n} ::= r{n + 1} "a" | r{n + 1} "b"' for n in range(count))
     grammar = f'root ::= r0\n{doubling}\nr{count} ::= "x"'
-    if count == 10:
-        assert matches(grammar, "x" + "ab" * 5)
+    if count == 8:
+        assert matches(grammar, "x" + "ab" * 4)
     else:
         with pytest.raises(GrammarError, match="too many ways to read a text"):
             matches(grammar, "x")

@@ -17,7 +17,7 @@ def spelled(characters) -> re.Pattern:
     return re.compile("|".join(options or ["(?!)"]).encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(sets, codes)
 @example(((0, LAST),), 0xD800)
 def test_spellings_are_those_of_the_members(characters, code):
@@ -26,7 +26,7 @@ def test_spellings_are_those_of_the_members(characters, code):
     assert bool(pattern.fullmatch(chr(code).encode("utf-8", "surrogatepass"))) == inside
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(sets, sets, codes)
 def test_sets(first, second, code):
     def has(characters):

@@ -14,7 +14,7 @@ from tests.sampling.grammar import schemas
 from tests.sampling.grammar.vocabularies import BYTES, JSON_PIECES, make
 from tests.sampling.grammar.walks import seeded, walk
 
-RUNS = 500 if os.environ.get("REFLLM_LONG") else 12
+RUNS = 500 if os.environ.get("REFLLM_LONG") else 8
 CHECKER = jsonschema.FormatChecker(["date", "uuid", "date-time"])
 
 
