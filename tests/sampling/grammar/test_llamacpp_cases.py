@@ -87,7 +87,6 @@ class Live:
     [
         'root ::= "{" (pair ("," pair)*)? "}"\npair ::= "\\"" [^"\\x00-\\x1f]{1,9} "\\":" ([0-9]{1,3} | root)',
         "root ::= [你-好é]+ [^a-z]{2,3} .",
-        'root ::= ([A-Z] [a-z]* ", ")* "x" [a-zé]+ "\\n"',
     ],
 )
 def test_masks_are_those_of_llama_cpp(fixtures, text):
@@ -96,7 +95,7 @@ def test_masks_are_those_of_llama_cpp(fixtures, text):
     path = fixtures / "tokenizers" / "ggml-vocab-llama-spm.gguf"
     live, grammar = Live(llamacpp.Vocabulary(path), text), Grammar.from_gbnf(text, from_gguf(path))
     source, tokenizer = random.Random(text), grammar.tokenizer
-    for _ in range(5):
+    for _ in range(3):
         ours, theirs = grammar.mask(), live.mask()
         assert {tokenizer.token_bytes(id) for id in np.flatnonzero(ours & ~theirs)} <= {b"\0"}
         assert {tokenizer.token_bytes(id) for id in np.flatnonzero(theirs & ~ours)} <= no_text
