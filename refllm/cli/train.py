@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> None:
     draw(measured, args.out / "curve.png")
     print("   step    loss  held out  exam")
     for line in measured:
-        print(f"{line['step']:>7} {line['loss']:>7.3f} {line['held_out']:>9.3f} {line['exam']:>5.0%}")
+        marks = f"{line['exam']:>5.0%}" if "exam" in line else ""
+        print(f"{line['step']:>7} {line['loss']:>7.3f} {line['held_out']:>9.3f} {marks}")
     print(f"{args.out}: written")
 
 

@@ -17,12 +17,13 @@ import numpy as np
 from jaxtyping import Shaped
 from safetensors.numpy import save
 
-from refllm import embedded
+from refllm import embedded, gguf
 from refllm.convert.to_gguf import convert
 from refllm.files import atomic_write
 from refllm.models import Config
 from refllm.train.chat_format import TEMPLATE
 
+NAME = "Little World"
 NAMES = {
     "attention_norm": "input_layernorm",
     "query": "self_attn.q_proj",
@@ -50,6 +51,7 @@ def export(config: Config, weights: dict, tokenizer_model: bytes, folder: pathli
         with atomic_write(folder / name) as file:
             file.write(data)
     convert(folder, folder / embedded.MODEL, outtype="f16")
+    gguf.edit(folder / embedded.MODEL, None, set={"general.name": NAME})
     names = sorted([*files, embedded.MODEL])
     digests = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
     with atomic_write(folder / embedded.SUMS) as file:

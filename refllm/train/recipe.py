@@ -45,7 +45,7 @@ def _llama(layers: int, dim: int, hidden_dim: int, vocab_size: int) -> Config:
     return Config("llama", layers, dim, heads, heads // 2, 64, hidden_dim, vocab_size, context_length=512, rope=rope)
 
 
-EMBEDDED = Recipe(_llama(layers=6, dim=256, hidden_dim=768, vocab_size=4096), steps=4000)
+EMBEDDED = Recipe(_llama(layers=6, dim=256, hidden_dim=768, vocab_size=4096), steps=1200)
 SMALL = Recipe(
     _llama(layers=2, dim=128, hidden_dim=256, vocab_size=3072),
     steps=200,
