@@ -1,7 +1,8 @@
 """What a model remembers of a text, kept in a file: a long prompt is read once and for all runs.
 
 Ids, keys and values in numpy's own `.npz`. It fits the model it was made with and the same cache type; anything else,
-or a damaged file, is refused. What it does not do: the formats of llama.cpp's sessions.
+or a damaged file, is refused. What it does not do: the formats of llama.cpp's sessions, and RWKV's
+states.
 """
 
 import dataclasses
@@ -15,11 +16,12 @@ import numpy as np
 from refllm.engine import LLM, Session
 from refllm.errors import RefllmError
 from refllm.files import atomic_write
-from refllm.models import cache
+from refllm.models import Config, cache
 
 
 def save(path: str | os.PathLike, llm: LLM) -> None:
     """Write the memory of the model's session."""
+    check_has_cache(llm)
     session = llm.session
     length = len(session.ids)
     parts = {name: np.asarray(getattr(session.memory, name)[:, :length]) for name in ("keys", "values")}
@@ -30,6 +32,7 @@ def save(path: str | os.PathLike, llm: LLM) -> None:
 
 def load(path: str | os.PathLike, llm: LLM) -> Session:
     """A session that remembers what the file holds."""
+    check_has_cache(llm)
     try:
         with pathlib.Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             ids, model, keys, values = (file[name] for name in ("ids", "model", "keys", "values"))
@@ -50,6 +53,11 @@ def load(path: str | os.PathLike, llm: LLM) -> Session:
     session.memory = dataclasses.replace(cache.advance(empty, len(ids)), **put)
     session.ids = ids.tolist()
     return session
+
+
+def check_has_cache(llm: LLM) -> None:
+    if not isinstance(llm.config, Config):
+        raise RefllmError(f"{llm.path}: an RWKV has a state; a prompt cache holds the keys and values of other models")
 
 
 def fingerprint(llm: LLM) -> str:

@@ -3,9 +3,10 @@
   refllm convert Llama-2-7b-hf --outfile llama.gguf --outtype q8_0
   refllm convert models/7B/                                 Meta's own files: consolidated.00.pth and params.json
   refllm convert ggml-model-q4_0.bin new.gguf               a file from before GGUF; its weights stay as they are
+  refllm convert RWKV-x060-World-1B6.pth                    RWKV-4 to 7; its vocabulary's file lies beside it
 
-SRC is a folder with config.json (as transformers saves it), a folder of Meta's, or an old llama.cpp file. Afterwards
-`refllm quantize` makes the file smaller."""
+SRC is a folder with config.json (as transformers saves it), a folder of Meta's, an old llama.cpp file, or an RWKV: a
+.pth file or one of rwkv.cpp. Afterwards `refllm quantize` makes the file smaller."""
 
 import argparse
 

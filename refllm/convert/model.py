@@ -19,6 +19,7 @@ from refllm.convert.lazy import Lazy
 from refllm.errors import RefllmError
 
 FILE_TYPES = {"f32": ("F32", 0), "f16": ("F16", 1), "q8_0": ("Q8_0", 7), "bf16": ("BF16", 32)}  # scheme, number
+FLOAT_IN_RWKV = re.compile(r"time_mix_(first|w1|w2|decay_w1|decay_w2|lerp_fused)\.weight")  # as in llama.cpp
 LAYER = re.compile(r"blk\.(\d+)\.(.+)")
 
 
@@ -32,8 +33,10 @@ class Model:
 
 
 def stays_float(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a tensor is float32 in every file: vectors, norms, and the choice of experts."""
-    return len(shape) < 2 or name.endswith("_norm.weight") or "ffn_gate_inp." in name or not name.endswith(".weight")
+    """Whether a tensor is float32 in every file: vectors, norms, the choice of experts, RWKV's mixing."""
+    if len(shape) < 2 or not name.endswith(".weight"):
+        return True
+    return name.endswith("_norm.weight") or "ffn_gate_inp." in name or FLOAT_IN_RWKV.search(name) is not None
 
 
 def stored_type(tensors: Mapping[str, Lazy]) -> str:

@@ -17,7 +17,7 @@ import pathlib
 import numpy as np
 
 from refllm import gguf, quants
-from refllm.convert import hugging_face, lazy, meta, old_files
+from refllm.convert import hugging_face, lazy, meta, old_files, rwkv
 from refllm.convert.model import FILE_TYPES, Model, size_label, stays_float, stored_type
 from refllm.convert.quantize_file import QUANTIZATION_VERSION
 from refllm.errors import RefllmError, UsageError
@@ -86,13 +86,15 @@ def write(model: Model, dst: pathlib.Path, outtype: str, split_max_size: int | N
 
 def read(src: pathlib.Path, vocabulary_only: bool, normalize_head: bool) -> Model:
     """The model, whatever it is stored as."""
+    if src.is_file() and rwkv.is_checkpoint(src):
+        return rwkv.read(src)
     if src.is_file() and old_files.is_old_file(src):
         return old_files.read(src)
     if src.is_dir() and meta.is_meta_folder(src):
         return meta.read(src, vocabulary_only=vocabulary_only)
     if src.is_dir():
         return hugging_face.read(src, vocabulary_only=vocabulary_only, normalize_head=normalize_head)
-    wanted = "expected a folder with a checkpoint, or a file from before GGUF"
+    wanted = "expected a folder with a checkpoint, a file from before GGUF, or one of RWKV"
     raise RefllmError(f"{src}: is {'no checkpoint' if src.exists() else 'not there'}; {wanted}")
 
 

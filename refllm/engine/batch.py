@@ -17,7 +17,7 @@ from refllm.engine.answer import Answer, Options
 from refllm.engine.chooser import Choice, Chooser, look_at
 from refllm.engine.completion import Completion, Timings
 from refllm.engine.session import ContextError, Session
-from refllm.models import Cache
+from refllm.models import Memory
 
 
 def write_together(llm, answers: list[Answer], prompts: list[list[int]]) -> list[Completion]:
@@ -93,7 +93,7 @@ def tokens_that_fit(sessions: list[Session], options: Options) -> int:
     return room if options.max_tokens is None else min(room, options.max_tokens)
 
 
-def caches_with_room(sessions: list[Session], more: int) -> list[Cache]:
+def caches_with_room(sessions: list[Session], more: int) -> list[Memory]:
     """The caches of several sessions, all with room for `more` tokens after the longest."""
     longest = max(len(session.ids) for session in sessions)
     for session in sessions:

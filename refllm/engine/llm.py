@@ -23,7 +23,7 @@ from refllm.engine.chooser import Chooser, look_at
 from refllm.engine.completion import Completion, Timings
 from refllm.engine.embedding import normalise, pool
 from refllm.engine.session import Session
-from refllm.models import Config
+from refllm.models import AnyConfig
 from refllm.tokenizers import Tokenizer
 
 Prompt = str | list[int]
@@ -34,7 +34,7 @@ class LLM:
     """A model, its tokenizer, and the session that remembers the last sequence."""
 
     path: str
-    config: Config
+    config: AnyConfig
     weights: dict
     tokenizer: Tokenizer
     context: int

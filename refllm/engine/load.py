@@ -16,7 +16,7 @@ from refllm.engine.compilation import keep_compiled_programs
 from refllm.engine.llm import LLM
 from refllm.engine.memory_plan import Plan, human, plan
 from refllm.errors import UsageError
-from refllm.models import Config, ModelError, load_weights, read_config
+from refllm.models import AnyConfig, ModelError, load_weights, read_config
 from refllm.tokenizers import from_gguf
 
 COMPUTE = ("fast", "exact")
@@ -70,7 +70,7 @@ def chat_templates(metadata: Mapping[str, object]) -> dict[str, str]:
     return {name or "default": text for name, text in named.items() if isinstance(text, str)}
 
 
-def context_that_fits(config: Config, tensors: Mapping[str, gguf.Tensor], cache_type: str, path) -> int:
+def context_that_fits(config: AnyConfig, tensors: Mapping[str, gguf.Tensor], cache_type: str, path) -> int:
     """The context that the file names, halved until weights and a full cache fit into free memory."""
     context = config.context_length
     while context > SMALLEST_CONTEXT and not _plan(config, tensors, context, cache_type).fits:
@@ -82,7 +82,7 @@ def context_that_fits(config: Config, tensors: Mapping[str, gguf.Tensor], cache_
     return context
 
 
-def check_memory(config: Config, tensors: Mapping[str, gguf.Tensor], context: int, cache_type: str) -> None:
+def check_memory(config: AnyConfig, tensors: Mapping[str, gguf.Tensor], context: int, cache_type: str) -> None:
     """Say what is needed, before anything is loaded, where it is more than there is."""
     needed = _plan(config, tensors, context, cache_type)
     if not needed.fits:
@@ -92,5 +92,5 @@ def check_memory(config: Config, tensors: Mapping[str, gguf.Tensor], context: in
         )
 
 
-def _plan(config: Config, tensors: Mapping[str, gguf.Tensor], context: int, cache_type: str) -> Plan:
+def _plan(config: AnyConfig, tensors: Mapping[str, gguf.Tensor], context: int, cache_type: str) -> Plan:
     return plan(config, tensors, context, jnp.dtype(cache_type).itemsize)

@@ -13,7 +13,7 @@ import pathlib
 from collections.abc import Mapping
 
 from refllm.gguf import Tensor
-from refllm.models import Config
+from refllm.models import AnyConfig, dispatch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +33,10 @@ class Plan:
         return self.total <= self.free
 
 
-def plan(config: Config, tensors: Mapping[str, Tensor], context: int, cache_bytes: int) -> Plan:
+def plan(config: AnyConfig, tensors: Mapping[str, Tensor], context: int, cache_bytes: int) -> Plan:
     """The plan for one session that fills its context; `cache_bytes` is the size of one number in the cache."""
     weights = sum(tensor.nbytes for tensor in tensors.values())
-    per_token = 2 * config.layers * config.kv_heads * config.head_dim * cache_bytes
-    return Plan(weights, context * per_token, free_memory())
+    return Plan(weights, dispatch.memory_bytes(config, context, cache_bytes), free_memory())
 
 
 def free_memory() -> int:

@@ -1,8 +1,9 @@
-"""One sequence in the making: its tokens so far and the cache that remembers them.
+"""One sequence in the making: its tokens so far and the cache (or, of an RWKV, the state) that remembers them.
 
 A session reads tokens in padded chunks, grows its cache when it must, forgets the end of a sequence to reuse a common
-beginning, and drops the middle of one that has outgrown the context (`shift`, on request only). It does not choose
-tokens and knows no text.
+beginning, and drops the middle of one that has outgrown the context (`shift`, on request only). A state cannot forget
+what lies further back than the last call; then the sequence is read again. Nor can anything be dropped from its middle.
+A session does not choose tokens and knows no text.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from jaxtyping import Array, Int
 
 from refllm.engine import steps
 from refllm.errors import RefllmError
-from refllm.models import Cache, Config, cache, decoder
+from refllm.models import AnyConfig, Cache, Config, Memory, decoder, dispatch
 
 
 class ContextError(RefllmError):
@@ -26,12 +27,12 @@ class ContextError(RefllmError):
 class Session:
     """The state of one sequence; `logits` are those of the token after the last one read."""
 
-    config: Config
+    config: AnyConfig
     weights: dict
     context: int  # how many tokens may be remembered at most
     cache_type: str = "float32"
     ids: list[int] = dataclasses.field(default_factory=list)
-    memory: Cache | None = None
+    memory: Memory | None = None
     logits: jax.Array | None = None
 
     def read(self, ids: list[int]) -> jax.Array:
@@ -66,17 +67,21 @@ class Session:
         common = 0
         while common < min(len(ids) - 1, len(self.ids)) and ids[common] == self.ids[common]:
             common += 1
-        self.rewind(common)
-        return ids[common:]
+        return ids[self.rewind(common) :]
 
-    def rewind(self, length: int) -> None:
-        """Forget all tokens from `length` on."""
-        self.ids = self.ids[:length]
+    def rewind(self, length: int) -> int:
+        """Forget all tokens from `length` on, or more if it must be; returns how many are remembered."""
         if self.memory is not None:
-            self.memory = dataclasses.replace(self.memory, length=jnp.asarray(length, jnp.int32))
+            self.memory, length = dispatch.rewind(self.memory, length)
+        self.ids = self.ids[:length]
+        return length
 
     def shift(self, keep: int) -> int:
         """Drop half of what follows the first `keep` tokens, as llama.cpp does it; returns how many were dropped."""
+        if not isinstance(self.memory, Cache):
+            raise ContextError(
+                f"nothing can be dropped from the state of an RWKV; the context is {self.context} tokens"
+            )
         dropped = (len(self.ids) - keep) // 2
         if dropped <= 0:
             raise ContextError(f"the {keep} tokens to keep fill the context of {self.context}; nothing can be dropped")
@@ -113,10 +118,9 @@ class Session:
         """Let the cache hold so many more tokens; padding counts, since it is written too."""
         capacity = steps.capacity_for(len(self.ids) + tokens)
         if self.memory is None:
-            config = self.config
-            self.memory = cache.empty(config.layers, capacity, config.kv_heads, config.head_dim, self.cache_type)
-        elif capacity > self.memory.capacity:
-            self.memory = cache.grow(self.memory, capacity)
+            self.memory = dispatch.empty_memory(self.config, capacity, self.cache_type)
+        else:
+            self.memory = dispatch.with_room(self.memory, capacity)
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnames="memory")

@@ -15,7 +15,7 @@ import functools
 import jax
 from jaxtyping import Array, Float, Int
 
-from refllm.models import Cache, Config, cache, decoder
+from refllm.models import AnyConfig, Memory, dispatch
 
 CHUNK_SIZES = (8, 32, 128, 512)
 SMALLEST_CAPACITY = 256
@@ -38,38 +38,38 @@ def capacity_for(tokens: int) -> int:
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnames="memory")
 def read(
-    config: Config, weights: dict, tokens: Int[Array, " chunk"], count: Int[Array, ""], memory: Cache
-) -> tuple[Logits, Cache]:
+    config: AnyConfig, weights: dict, tokens: Int[Array, " chunk"], count: Int[Array, ""], memory: Memory
+) -> tuple[Logits, Memory]:
     """Take in `count` tokens (the rest of the chunk is padding); the logits are those after the last real one."""
-    hidden, memory = decoder.hidden_states(config, weights, tokens, memory)
+    hidden, memory = dispatch.hidden_states(config, weights, tokens, count, memory)
     last = jax.lax.dynamic_slice_in_dim(hidden, count - 1, 1)
-    return decoder.logits(config, weights, last)[0], cache.advance(memory, count)
+    return dispatch.logits(config, weights, last)[0], memory
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnames="memory")
 def read_all(
-    config: Config, weights: dict, tokens: Int[Array, " chunk"], count: Int[Array, ""], memory: Cache
-) -> tuple[Float[Array, "chunk vocab"], Float[Array, "chunk dim"], Cache]:
+    config: AnyConfig, weights: dict, tokens: Int[Array, " chunk"], count: Int[Array, ""], memory: Memory
+) -> tuple[Float[Array, "chunk vocab"], Float[Array, "chunk dim"], Memory]:
     """As `read`, with the logits and the last hidden state at every token."""
-    hidden, memory = decoder.hidden_states(config, weights, tokens, memory)
-    return decoder.logits(config, weights, hidden), hidden, cache.advance(memory, count)
+    hidden, memory = dispatch.hidden_states(config, weights, tokens, count, memory)
+    return dispatch.logits(config, weights, hidden), hidden, memory
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnames="memory")
-def write(config: Config, weights: dict, token: Int[Array, ""], memory: Cache) -> tuple[Logits, Cache]:
+def write(config: AnyConfig, weights: dict, token: Int[Array, ""], memory: Memory) -> tuple[Logits, Memory]:
     """Take in one token; the logits are those of the next."""
-    scores, memory = decoder.forward(config, weights, token[None], memory)
-    return scores[0], cache.advance(memory, 1)
+    hidden, memory = dispatch.hidden_states(config, weights, token[None], 1, memory)
+    return dispatch.logits(config, weights, hidden)[0], memory
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnames="memory")
 def write_batch(
-    config: Config, weights: dict, tokens: Int[Array, " batch"], memory: Cache
-) -> tuple[Float[Array, "batch vocab"], Cache]:
-    """One token for each of several sequences in one step; their caches are stacked along a first axis."""
+    config: AnyConfig, weights: dict, tokens: Int[Array, " batch"], memory: Memory
+) -> tuple[Float[Array, "batch vocab"], Memory]:
+    """One token for each of several sequences in one step; their memories are stacked along a first axis."""
 
     def one(token, memory):
-        scores, memory = decoder.forward(config, weights, token[None], memory)
-        return scores[0], cache.advance(memory, 1)
+        hidden, memory = dispatch.hidden_states(config, weights, token[None], 1, memory)
+        return dispatch.logits(config, weights, hidden)[0], memory
 
     return jax.vmap(one)(tokens, memory)

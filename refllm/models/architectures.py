@@ -26,6 +26,7 @@ class ModelError(RefllmError):
 
 
 HALF_SPLIT, INTERLEAVED = "half_split", "interleaved"
+RECURRENT = ("rwkv4", "rwkv5", "rwkv6", "rwkv7")  # no choices of this decoder: see rwkv_config.py
 
 CHOICES = {
     "llama": {"layout": INTERLEAVED},
@@ -59,7 +60,7 @@ def read_config(metadata: Mapping) -> Config:
     architecture = metadata.get("general.architecture")
     choices = CHOICES.get(architecture)
     if choices is None:
-        raise ModelError(f"unknown architecture {architecture!r}; known: {', '.join(sorted(CHOICES))}")
+        raise ModelError(f"unknown architecture {architecture!r}; known: {', '.join(sorted((*CHOICES, *RECURRENT)))}")
 
     def key(name: str, default=None):
         value = metadata.get(f"{architecture}.{name}", default)
@@ -81,7 +82,7 @@ def read_config(metadata: Mapping) -> Config:
         kv_heads=key("attention.head_count_kv", heads),
         head_dim=head_dim,
         hidden_dim=key("expert_feed_forward_length", key("feed_forward_length", 0)),
-        vocab_size=_vocab_size(metadata, architecture),
+        vocab_size=vocabulary_size(metadata, architecture),
         context_length=key("context_length"),
         rope=rope,
         norm_eps=key("attention.layer_norm_rms_epsilon"),
@@ -123,7 +124,8 @@ def _wide_scale(choices: dict, layers: int, dim: int, heads: int) -> float | Non
     return (dim // heads) ** -0.5 if layers == choices.get("wide_layers") else None
 
 
-def _vocab_size(metadata: Mapping, architecture: str) -> int:
+def vocabulary_size(metadata: Mapping, architecture: str) -> int:
+    """How many pieces the model knows; files that do not say it have a piece for every one."""
     tokens = metadata.get("tokenizer.ggml.tokens")
     size = metadata.get(f"{architecture}.vocab_size", None if tokens is None else len(tokens))
     if size is None:

@@ -52,6 +52,11 @@ def advance(cache: Cache, tokens: int | Int[Array, ""]) -> Cache:
     return dataclasses.replace(cache, length=cache.length + jnp.asarray(tokens, jnp.int32))
 
 
+def rewind(cache: Cache, length: int) -> Cache:
+    """Count only the first `length` tokens as real."""
+    return dataclasses.replace(cache, length=jnp.asarray(length, jnp.int32))
+
+
 def grow(cache: Cache, capacity: int) -> Cache:
     """The same memory with room for more."""
     more = capacity - cache.capacity

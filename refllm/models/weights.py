@@ -114,16 +114,21 @@ def load_weights(config: Config, tensors: Mapping[str, Tensor], compute: str = "
     needed, allowed = EXTRAS[config.architecture]
     needed = needed | ATTENTION | (MIXTURE if config.experts else DENSE)
     axes = axis_sizes(config)
-    weights = _take(left, MODEL_TENSORS, "", MODEL_TENSORS.keys() - OPTIONAL_IN_MODEL, OPTIONAL_IN_MODEL, axes, compute)
+    weights = take(left, MODEL_TENSORS, "", MODEL_TENSORS.keys() - OPTIONAL_IN_MODEL, OPTIONAL_IN_MODEL, axes, compute)
     weights["layers"] = [
-        _take(left, LAYER_TENSORS, f"blk.{layer}.", needed, allowed, axes, compute) for layer in range(config.layers)
+        take(left, LAYER_TENSORS, f"blk.{layer}.", needed, allowed, axes, compute) for layer in range(config.layers)
     ]
-    if left:
-        raise ModelError(f"tensor '{next(iter(left))}' has no place in a {config.architecture} model")
+    check_all_placed(left, config.architecture)
     return weights
 
 
-def _take(left: dict, places: dict, prefix: str, needed: Iterable, allowed: Iterable, axes: dict, compute: str) -> dict:
+def check_all_placed(left: Mapping[str, Tensor], architecture: str) -> None:
+    """Nothing of the file is left over."""
+    if left:
+        raise ModelError(f"tensor '{next(iter(left))}' has no place in a {architecture} model")
+
+
+def take(left: dict, places: dict, prefix: str, needed: Iterable, allowed: Iterable, axes: dict, compute: str) -> dict:
     """Move the tensors of one layer (or of the whole model) out of `left` and into the form the decoder reads."""
     taken = _take_fused(left, prefix, axes, compute) if prefix else {}
     for weight in sorted(set(needed) | set(allowed)):
