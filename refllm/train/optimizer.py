@@ -5,7 +5,7 @@ orthogonal one, so that what is rarely asked for moves as far as what comes all 
 rate rises, stays and falls as the recipe says.
 
 >>> from refllm.train.recipe import EMBEDDED
->>> [round(float(learning_rate(EMBEDDED, jnp.asarray(step))), 5) for step in (0, 99, 1000, EMBEDDED.steps)]
+>>> [round(float(learning_rate(EMBEDDED, jnp.asarray(step))), 5) for step in (0, 99, 600, EMBEDDED.steps)]
 [3e-05, 0.003, 0.003, 0.0]
 """
 

@@ -62,17 +62,17 @@ class Shell:
         return before + found
 
     def until_something(self) -> None:
-        """Wait for any text."""
-        while not self.seen:
+        """Wait for some letters, whatever they are."""
+        while not any(letter.isalpha() for letter in self.seen):
             self.seen += self.decoder.decode(os.read(self.master, 65536))
 
-    def interrupt_until(self, text: str) -> str:
-        """Press Ctrl+C until a text appears: one that comes while the line editor is starting is lost."""
+    def interrupt_until(self, text: str, key: str = "\x03") -> str:
+        """Press Ctrl+C, or another key, until a text appears: one pressed while the line editor is starting is lost."""
         for _ in range(20):
-            self.type("\x03")
+            self.type(key)
             with contextlib.suppress(AssertionError):
                 return self.until(text, seconds=5)
-        raise AssertionError(f"no {text!r} in spite of Ctrl+C, but {self.seen!r}")
+        raise AssertionError(f"no {text!r} in spite of {key!r}, but {self.seen!r}")
 
     def run(self, *words: object) -> None:
         self.type(shlex.join(map(str, words)) + "\n")

@@ -53,8 +53,7 @@ def test_a_dialogue_until_the_reverse_prompt(shell, chatty):
     shell.type("是哪里？\n")
     shell.until("是哪里？\n")
     shell.until("\033[1m\033[32m")
-    shell.type("\x04")
-    shell.until("status 0\n")
+    shell.interrupt_until("status 0\n", key="\x04")
     log = yaml.safe_load(next((chatty / "logs").glob("*.yml")).read_text())
     assert log["reverse_prompt"] == ["用户："] and log["interactive"] is True and len(log["output_tokens"]) == 60
 
@@ -71,6 +70,7 @@ def test_a_text_and_its_end(shell):
 
 def test_ctrl_c_hands_over_then_ends(shell):
     shell.run("refllm", "main", "-m", "model.gguf", "-i", "-p", "the cat", "--ignore-eos", *SEED)
+    shell.until("n_keep = 0")
     shell.until("the cat")
     shell.until_something()
     shell.type("\x03")
